@@ -1,0 +1,65 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// Batch is what a sink hands to its Loader: the events of one sealed message, or a part of one after bisecting.
+// A Loader must not change the events, and may not keep them after Load returns.
+type Batch struct {
+	// Token identifies the rows: the same token always comes with the same events in the same order, after a crash,
+	// a retry or a failover too (DELIVERY.md, rules 2 and 17). It is safe as a query id.
+	Token string
+	// Events are what is to be stored: kept events only, the highest version of each (tenant, callId) only.
+	Events []transforms.Event
+}
+
+// Loader writes a batch to a store. It makes one attempt: the sink owns retries, backoff, bisecting and dead letters.
+//
+// A nil error means that every event is durable in the store, or that the store already had it or a newer version of it.
+// An error made by Refused, Paused or TooLarge, or a *PartialError, says what the sink is to do; any other error is
+// retried for ever with backoff, so a Loader never needs to classify what it does not know.
+type Loader interface {
+	Load(ctx context.Context, batch Batch) error
+}
+
+// Checker is an optional ability of a Loader. The sink calls it before the first Load and after each failed one. An
+// error made by Paused stops the sink with an alarm until Check succeeds.
+type Checker interface {
+	Check(ctx context.Context) error
+}
+
+// ErrRefused, ErrPaused and ErrTooLarge are the kinds of failed loads; see Refused, Paused and TooLarge.
+var (
+	ErrRefused  = errors.New("the store refuses the data")
+	ErrPaused   = errors.New("the store is not usable as configured")
+	ErrTooLarge = errors.New("the batch is too large for the store")
+)
+
+type kindError struct{ kind, err error }
+
+func (e *kindError) Error() string   { return e.err.Error() }
+func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// Refused marks an error as caused by the data of some event in the batch: the sink bisects down to the culprit.
+func Refused(err error) error { return &kindError{ErrRefused, err} }
+
+// Paused marks an error as one of schema, credentials or configuration: the sink waits with an alarm and dead-letters nothing.
+func Paused(err error) error { return &kindError{ErrPaused, err} }
+
+// TooLarge marks an error as one that a smaller batch would not have: the sink splits and never dead-letters for it.
+func TooLarge(err error) error { return &kindError{ErrTooLarge, err} }
+
+// PartialError says that the batch was stored but for the events it names.
+type PartialError struct {
+	Failed map[int]error // by index into Batch.Events; a reason holds no personal data
+	Retry  map[int]error // events to try again alone, for example after an overload answer
+}
+
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("%d events refused, %d to retry", len(e.Failed), len(e.Retry))
+}

@@ -1,0 +1,73 @@
+package connector
+
+import "time"
+
+// Config is everything `postcall` reads from the environment, each variable with the prefix POSTCALL_.
+// A secret can also come from a file: NAME_FILE names it.
+type Config struct {
+	DataDir       string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
+	HTTPAddr      string        `envconfig:"HTTP_ADDR" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
+	AdminAddr     string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
+	WebhookSecret Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
+	RedactKey     Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
+	RedactPolicy  string        `split_words:"true" desc:"file of redaction rules; empty uses the built-in policy"`
+	Topics        string        `desc:"file of topic rules (YAML); empty uses the built-in taxonomy"`
+	Sinks         []string      `default:"clickhouse,elasticsearch" desc:"enabled sinks"`
+	Transforms    []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order"`
+	PluginDir     string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
+	Timezone      string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
+	Retain        time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
+	LogLevel      string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	NATSURL       string        `envconfig:"NATS_URL" desc:"an existing JetStream cluster; empty embeds one"`
+
+	Intake        IntakeConfig
+	Batch         BatchConfig
+	Transform     TransformConfig
+	ClickHouse    ClickHouseConfig    `envconfig:"CLICKHOUSE"`
+	Elasticsearch ElasticsearchConfig `envconfig:"ELASTICSEARCH"`
+}
+
+// IntakeConfig bounds what is taken in.
+type IntakeConfig struct {
+	MaxBody     ByteSize `split_words:"true" default:"0" desc:"largest body; 0 means a quarter of the stream's max_payload, 2MiB at most"`
+	MaxBytes    ByteSize `split_words:"true" default:"2GiB" desc:"size of the intake stream; full answers 503"`
+	MaxInFlight ByteSize `split_words:"true" default:"64MiB" desc:"bodies held in memory at once; more answers 503"`
+}
+
+// BatchConfig shapes sealed batches.
+type BatchConfig struct {
+	MaxEvents int           `split_words:"true" default:"2000" desc:"events that close a batch"`
+	MaxAge    time.Duration `split_words:"true" default:"1s" desc:"age that closes a batch"`
+	MaxBytes  ByteSize      `split_words:"true" default:"4GiB" desc:"size of the stream of sealed batches"`
+	DeadBytes ByteSize      `split_words:"true" default:"512MiB" desc:"size of the stream of dead letters"`
+}
+
+// TransformConfig bounds the plugins.
+type TransformConfig struct {
+	Events      int           `default:"100" desc:"events a plugin is handed at once"`
+	Concurrency int           `default:"2" desc:"calls a plugin has at once"`
+	Timeout     time.Duration `default:"30s" desc:"deadline of one call; a plugin that misses it is restarted"`
+}
+
+// ClickHouseConfig names the metrics store.
+type ClickHouseConfig struct {
+	Addr     []string      `default:"127.0.0.1:9000" desc:"host:port of the native protocol; several for failover"`
+	Username string        `default:"default" desc:"user that writes"`
+	Password Secret        `desc:"its password"`
+	Database string        `default:"postcall" desc:"database of the tables and views"`
+	TLS      bool          `envconfig:"TLS" default:"false" desc:"speak TLS"`
+	Timeout  time.Duration `default:"60s" desc:"deadline of one insert"`
+	Workers  int           `default:"2" desc:"inserts at once"`
+}
+
+// ElasticsearchConfig names the transcript store.
+type ElasticsearchConfig struct {
+	URL      []string      `envconfig:"URL" default:"http://127.0.0.1:9200" desc:"addresses of the nodes"`
+	Username string        `desc:"user that writes; empty with an API key"`
+	Password Secret        `desc:"its password"`
+	APIKey   Secret        `envconfig:"API_KEY" desc:"API key, base64 as Elasticsearch prints it"`
+	Index    string        `default:"call-transcripts" desc:"alias of the transcripts"`
+	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month"`
+	Timeout  time.Duration `default:"60s" desc:"deadline of one bulk request"`
+	Workers  int           `default:"2" desc:"batches at once"`
+}
