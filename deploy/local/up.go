@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// upOptions say how the two engines run. A port of 0 means the preferred one if it is free, else any.
+type upOptions struct {
+	data                            string // "" is a folder that goes away
+	tcpPort, httpPort, elasticPort  int
+	preferTCP, preferHTTP, preferES int
+	bench                           bool
+	command                         string // for `status`
+}
+
+// instance is a running pair of engines with the data folder that they have to themselves.
+type instance struct {
+	cache   cache
+	state   state
+	engines []*engine
+	unlock  func()
+}
+
+// startUp installs the engines if need be, starts both and waits until they are healthy.
+func startUp(ctx context.Context, c cache, o upOptions) (*instance, error) {
+	if err := install(ctx, c); err != nil {
+		return nil, err
+	}
+	if _, err := running(c); err != nil { // clears up behind killed ones
+		return nil, err
+	}
+	in := &instance{cache: c, unlock: func() {}}
+	in.state = state{PID: os.Getpid(), Birth: birth(os.Getpid()), Command: o.command}
+	if err := in.begin(ctx, o); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	return in, nil
+}
+
+func (in *instance) begin(ctx context.Context, o upOptions) error {
+	if err := in.openData(ctx, o.data); err != nil {
+		return err
+	}
+	if err := in.describe(o); err != nil {
+		return err
+	}
+	if err := in.state.save(in.cache); err != nil {
+		return err
+	}
+	p := startProgress("Starting ClickHouse and Elasticsearch", nil)
+	err := startAll(ctx, in.engines)
+	p.done(err)
+	return err
+}
+
+// openData makes the data folder, or takes the given one unless another process uses it.
+func (in *instance) openData(ctx context.Context, dir string) error {
+	throwaway := dir == ""
+	var err error
+	if throwaway {
+		if dir, err = os.MkdirTemp("", "postcall-local-"); err != nil {
+			return err
+		}
+		err = os.Chmod(dir, 0o755) // the user that Elasticsearch runs as has to enter it
+	} else if dir, err = filepath.Abs(dir); err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	in.state.Data = dir
+	elastic, err := in.cache.elasticData(dir)
+	if err != nil {
+		return err
+	}
+	if throwaway {
+		in.state.Throwaway = []string{dir}
+		if outside := filepath.Dir(elastic); outside != dir {
+			in.state.Throwaway = append(in.state.Throwaway, outside)
+		}
+	}
+	in.unlock, err = lockFile(ctx, filepath.Join(dir, "lock"), "")
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		in.unlock = func() {}
+		return fmt.Errorf("%s is in use by another process: `local status` shows it, `local down` ends it", dir)
+	}
+	return err
+}
+
+// describe chooses the ports and sets up both engines.
+func (in *instance) describe(o upOptions) error {
+	tcp, err1 := choosePort("clickhouse-port", o.tcpPort, o.preferTCP)
+	http, err2 := choosePort("clickhouse-http-port", o.httpPort, o.preferHTTP)
+	es, err3 := choosePort("elasticsearch-port", o.elasticPort, o.preferES)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return err
+	}
+	ch, err := clickhouse(in.cache, in.state.Data, tcp, http)
+	if err != nil {
+		return err
+	}
+	el, err := elasticsearch(in.cache, in.state.Data, es, o.bench)
+	if err != nil {
+		return errors.Join(err, ch.close())
+	}
+	in.engines = []*engine{ch, el}
+	in.state.Env = append(append([]string{}, ch.exports...), el.exports...)
+	return nil
+}
+
+// close ends the engines in order and clears up.
+func (in *instance) close() error {
+	var err error
+	if len(in.engines) > 0 {
+		p := startProgress("Stopping ClickHouse and Elasticsearch", nil)
+		err = closeAll(in.engines)
+		p.done(err)
+	}
+	in.unlock()
+	if exists(in.cache.stateFile(in.state.PID)) || len(in.state.Throwaway) > 0 {
+		_ = in.state.forget(in.cache) // the next start clears up what can't be removed now
+	}
+	return err
+}
+
+// ended is closed when an engine ends by itself.
+func (in *instance) ended() <-chan *engine {
+	out := make(chan *engine, len(in.engines))
+	for _, e := range in.engines {
+		go func() {
+			<-e.done
+			out <- e
+		}()
+	}
+	return out
+}
+
+// up runs the engines for as long as command runs, or without one until ctx ends, and returns the exit code.
+func up(ctx context.Context, c cache, o upOptions, command []string) (int, error) {
+	if len(command) > 0 {
+		o.command += " -- " + strings.Join(command, " ")
+	}
+	in, err := startUp(ctx, c, o)
+	if err != nil {
+		return 1, err
+	}
+	code := 0
+	if len(command) > 0 {
+		code, err = runCommand(ctx, command, append(os.Environ(), in.state.Env...))
+	} else {
+		for _, v := range in.state.Env {
+			fmt.Println("export " + v)
+		}
+		fmt.Fprintln(os.Stderr, "Ready. Ctrl-C ends it.")
+		select {
+		case <-ctx.Done():
+		case e := <-in.ended():
+			code, err = 1, fmt.Errorf("%s ended by itself (%v); the end of %s:\n%s", e.name, e.err, e.log(), tail(e.log(), 15))
+		}
+	}
+	if err = errors.Join(err, in.close()); err != nil && code == 0 {
+		code = 1
+	}
+	return code, err
+}
+
+// runCommand runs command with env until it ends. When ctx ends, it is asked to end and then made to; it also ends
+// when this process is killed.
+func runCommand(ctx context.Context, command, env []string) (int, error) {
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = stopTimeout
+	var err error
+	idle := make(chan struct{})
+	go func() {
+		defer close(idle)
+		runtime.LockOSThread() // the kernel's "parent died" means the thread that forked
+		err = cmd.Run()
+	}()
+	<-idle
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		if st, ok := exit.Sys().(syscall.WaitStatus); ok && st.Signaled() {
+			return 128 + int(st.Signal()), nil
+		}
+		return exit.ExitCode(), nil
+	}
+	if err != nil {
+		return 1, fmt.Errorf("run %s: %w", command[0], err)
+	}
+	return 0, nil
+}
+
+// runEngine runs one engine in the foreground until ctx ends, and prints where it is once it is healthy.
+func runEngine(ctx context.Context, set func() (*engine, error)) error {
+	e, err := set()
+	if err != nil {
+		return err
+	}
+	if err := e.start(ctx); err != nil {
+		return err
+	}
+	line, err := e.describe()
+	if err != nil {
+		return errors.Join(err, e.close())
+	}
+	fmt.Printf("%s\n", line)
+	select {
+	case <-ctx.Done():
+		return e.close()
+	case <-e.done:
+		return fmt.Errorf("%s ended by itself (%v); its log is %s", e.name, e.err, e.log())
+	}
+}
+
+// withParent cancels when the process that started this one ends.
+func withParent(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(200 * time.Millisecond)
+		}
+		cancel()
+	}()
+	return ctx
+}
