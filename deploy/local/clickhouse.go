@@ -52,7 +52,7 @@ INSERT INTO FUNCTION null('x String') FROM INFILE '/dev/stdin' FORMAT LineAsStri
 
 // clickhouse describes one server: its folder, its ports and the gate in front of its native port. In this way of
 // running, the engine aborts on a native login that it refuses; the gate refuses such a login itself.
-func clickhouse(c cache, data string, tcpPort, httpPort int) (*engine, error) {
+func clickhouse(c cache, data string, tcpPort, httpPort int) (*server, error) {
 	dir := filepath.Join(data, "clickhouse")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func clickhouse(c cache, data string, tcpPort, httpPort int) (*engine, error) {
 		return nil, err
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", tcpPort)
-	e := &engine{
+	e := &server{
 		name: "clickhouse", addr: addr, dir: dir, workdir: dir, gate: g,
 		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TZ=UTC"},
 		argv: []string{

@@ -45,10 +45,11 @@ xpack.security.enabled: false
 cluster.routing.allocation.disk.threshold_enabled: false
 `
 
-// elasticsearch describes one node: its home, its folder and its ports. The launcher is a small JVM that starts the
-// server as its child; the server ends by itself when the launcher's pipe to it closes, and the launcher dies with
-// us, so none of them outlives this process.
-func elasticsearch(c cache, data string, port int, bench bool) (*engine, error) {
+// elasticsearch describes one node: its home, its folder and its port. The launcher is a small JVM that starts the
+// server as its child. The launcher dies with us, and the server ends by itself when the launcher's pipe to it closes.
+// That holds for a frozen server too: the two are a process group of their own in our session, and the kernel wakes
+// the stopped members of a group whose last link to the session has died.
+func elasticsearch(c cache, data string, port int, bench bool) (*server, error) {
 	home := c.elasticHome()
 	java, err := findJava()
 	if err != nil {
@@ -66,7 +67,7 @@ func elasticsearch(c cache, data string, port int, bench bool) (*engine, error) 
 		return nil, err
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	e := &engine{
+	e := &server{
 		name: "elasticsearch", addr: fmt.Sprintf("127.0.0.1:%d", port), dir: dir,
 		stop:    syscall.SIGTERM,
 		exports: []string{"POSTCALL_ELASTICSEARCH_URL=" + url},

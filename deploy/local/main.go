@@ -18,6 +18,7 @@ const usage = `local runs ClickHouse and Elasticsearch on loopback, without Dock
 
   local install                    install the pinned engines into the cache
   local up [FLAGS] [-- COMMAND]    start both; run COMMAND with their addresses in its environment, or wait for Ctrl-C
+  local run [--once]               start both and the connector, deliver the sample calls and show them in both stores
   local engine NAME [FLAGS]        run one engine (clickhouse, elasticsearch) in the foreground
   local status | down              show, or end, what runs
 
@@ -60,6 +61,8 @@ func dispatch(ctx context.Context, c cache, name string, args []string) (int, er
 		return failed(install(ctx, c))
 	case "up":
 		return upCommand(ctx, c, args)
+	case "run":
+		return runCommandLine(ctx, c, args)
 	case "engine":
 		return engineCommand(ctx, c, args)
 	case "status":
@@ -89,9 +92,29 @@ func upCommand(ctx context.Context, c cache, args []string) (int, error) {
 	return up(ctx, c, o, command)
 }
 
+func runCommandLine(ctx context.Context, c cache, args []string) (int, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	bin := filepath.Dir(self)
+	f := flag.NewFlagSet("local run", flag.ContinueOnError)
+	o := runOptions{up: upOptions{command: "local run", preferTCP: 9000, preferHTTP: 8123, preferES: 9200}}
+	engineFlags(f, &o.up)
+	f.BoolVar(&o.once, "once", false, "end once the sample calls have been shown, and keep no data")
+	f.StringVar(&o.binary, "postcall", filepath.Join(bin, "postcall"), "the connector's binary")
+	f.StringVar(&o.samples, "samples", filepath.Join(bin, "..", "testdata", "webhooks"), "folder of the calls to deliver")
+	f.IntVar(&o.http, "http-port", 0, "port of the webhook; 0 picks 8080 or a free one")
+	f.IntVar(&o.admin, "admin-port", 0, "port of health and metrics; 0 picks 9090 or a free one")
+	if code, err := parse(f, args); err != nil {
+		return code, err
+	}
+	return failed(runDemo(ctx, c, o))
+}
+
 func engineFlags(f *flag.FlagSet, o *upOptions) {
-	f.StringVar(&o.data, "data", "", "data folder; without one, a folder that goes away")
-	f.IntVar(&o.tcpPort, "clickhouse-port", 0, "ClickHouse's native port; 0 picks a free one")
+	f.StringVar(&o.data, "data", "", "data `folder`; without one: for up and run --once one that goes away, for run one in the cache")
+	f.IntVar(&o.tcpPort, "clickhouse-port", 0, "ClickHouse's native port; 0 picks one")
 	f.IntVar(&o.httpPort, "clickhouse-http-port", 0, "ClickHouse's HTTP port; 0 picks a free one")
 	f.IntVar(&o.elasticPort, "elasticsearch-port", 0, "Elasticsearch's port; 0 picks a free one")
 	f.BoolVar(&o.bench, "bench", false, "run Elasticsearch to be measured (1 GB of heap, full compiler), not to start soon")
@@ -124,7 +147,7 @@ func engineCommand(ctx context.Context, c cache, args []string) (int, error) {
 	if err := install(ctx, c); err != nil {
 		return 1, err
 	}
-	return failed(runEngine(ctx, func() (*engine, error) {
+	return failed(runEngine(ctx, func() (*server, error) {
 		if args[0] == "elasticsearch" {
 			chosen, err := choosePort("port", *port, 0)
 			if err != nil {

@@ -26,7 +26,7 @@ type upOptions struct {
 type instance struct {
 	cache   cache
 	state   state
-	engines []*engine
+	engines []*server
 	unlock  func()
 }
 
@@ -112,7 +112,7 @@ func (in *instance) describe(o upOptions) error {
 	if err != nil {
 		return errors.Join(err, ch.close())
 	}
-	in.engines = []*engine{ch, el}
+	in.engines = []*server{ch, el}
 	in.state.Env = append(append([]string{}, ch.exports...), el.exports...)
 	return nil
 }
@@ -132,9 +132,19 @@ func (in *instance) close() error {
 	return err
 }
 
-// ended is closed when an engine ends by itself.
-func (in *instance) ended() <-chan *engine {
-	out := make(chan *engine, len(in.engines))
+// setting is one of the variables that clients find in their environment.
+func (in *instance) setting(name string) string {
+	for _, v := range in.state.Env {
+		if value, ok := strings.CutPrefix(v, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// ended names an engine when an engine ends by itself.
+func (in *instance) ended() <-chan *server {
+	out := make(chan *server, len(in.engines))
 	for _, e := range in.engines {
 		go func() {
 			<-e.done
@@ -203,7 +213,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 }
 
 // runEngine runs one engine in the foreground until ctx ends, and prints where it is once it is healthy.
-func runEngine(ctx context.Context, set func() (*engine, error)) error {
+func runEngine(ctx context.Context, set func() (*server, error)) error {
 	e, err := set()
 	if err != nil {
 		return err

@@ -22,9 +22,9 @@ const (
 	stopTimeout  = 30 * time.Second // then the engine is killed
 )
 
-// engine is one server process. It dies with us: the kernel kills it when we end in whatever way (Pdeathsig), and its
-// standard input is a pipe of ours, which both engines take the closing of as a request to end.
-type engine struct {
+// server is one process: an engine, or the connector. It dies with us: the kernel kills it when we end in whatever
+// way (Pdeathsig), and its standard input is a pipe of ours that closes then, which both engines end by as well.
+type server struct {
 	name         string
 	addr         string // the address that clients use
 	dir          string // its folder, with its log
@@ -44,57 +44,57 @@ type engine struct {
 }
 
 // start starts the process and waits until it is healthy, it ends or ctx does.
-func (e *engine) start(ctx context.Context) error {
-	log, err := os.Create(e.log())
+func (s *server) start(ctx context.Context) error {
+	log, err := os.Create(s.log())
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	e.cmd = exec.Command(e.argv[0], e.argv[1:]...)
-	e.cmd.Dir, e.cmd.Env, e.cmd.Stdout, e.cmd.Stderr = e.workdir, e.env, log, log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if e.unprivileged {
-		e.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	s.cmd = exec.Command(s.argv[0], s.argv[1:]...)
+	s.cmd.Dir, s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = s.workdir, s.env, log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if s.unprivileged {
+		s.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 	}
-	if e.stdin, err = e.cmd.StdinPipe(); err != nil {
+	if s.stdin, err = s.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	e.done = make(chan struct{})
+	s.done = make(chan struct{})
 	started := make(chan error)
 	go func() {
 		// The kernel's "parent died" means the thread that forked, so this one has to stay.
 		runtime.LockOSThread()
-		err := e.cmd.Start()
+		err := s.cmd.Start()
 		started <- err
 		if err == nil {
-			e.err = e.cmd.Wait()
-			close(e.done)
+			s.err = s.cmd.Wait()
+			close(s.done)
 		}
 	}()
 	if err := <-started; err != nil {
-		return fmt.Errorf("start %s: %w", e.name, err)
+		return fmt.Errorf("start %s: %w", s.name, err)
 	}
-	if e.gate != nil {
-		go e.gate.serve()
+	if s.gate != nil {
+		go s.gate.serve()
 	}
-	if err := e.awaitHealth(ctx); err != nil {
-		e.kill()
+	if err := s.awaitHealth(ctx); err != nil {
+		s.kill()
 		return err
 	}
 	return nil
 }
 
-func (e *engine) awaitHealth(ctx context.Context) error {
+func (s *server) awaitHealth(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startTimeout,
-		fmt.Errorf("%s was not healthy after %s; its log is %s", e.name, startTimeout, e.log()))
+		fmt.Errorf("%s was not healthy after %s; its log is %s", s.name, startTimeout, s.log()))
 	defer cancel()
 	for {
-		if e.healthy(ctx) == nil {
+		if s.healthy(ctx) == nil {
 			return nil
 		}
 		select {
-		case <-e.done:
-			return fmt.Errorf("%s ended while starting (%v); the end of %s:\n%s", e.name, e.err, e.log(), tail(e.log(), 15))
+		case <-s.done:
+			return fmt.Errorf("%s ended while starting (%v); the end of %s:\n%s", s.name, s.err, s.log(), tail(s.log(), 15))
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(100 * time.Millisecond):
@@ -103,43 +103,43 @@ func (e *engine) awaitHealth(ctx context.Context) error {
 }
 
 // close ends the engine in order, and by force if that takes too long.
-func (e *engine) close() error {
-	if e.cmd == nil || e.cmd.Process == nil {
+func (s *server) close() error {
+	if s.cmd == nil || s.cmd.Process == nil {
 		return nil
 	}
-	if e.gate != nil {
-		defer e.gate.close()
+	if s.gate != nil {
+		defer s.gate.close()
 	}
-	if e.stop != 0 {
-		_ = e.cmd.Process.Signal(e.stop)
+	if s.stop != 0 {
+		_ = s.cmd.Process.Signal(s.stop)
 	} else {
-		_ = e.stdin.Close()
+		_ = s.stdin.Close()
 	}
 	select {
-	case <-e.done:
-		_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL) // a child that it left behind
+	case <-s.done:
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // a child that it left behind
 		return nil
 	case <-time.After(stopTimeout):
-		e.kill()
-		return fmt.Errorf("%s did not end in %s and was killed", e.name, stopTimeout)
+		s.kill()
+		return fmt.Errorf("%s did not end in %s and was killed", s.name, stopTimeout)
 	}
 }
 
 // kill ends the engine's whole process group at once.
-func (e *engine) kill() {
-	_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL)
-	<-e.done
-	if e.gate != nil {
-		e.gate.close()
+func (s *server) kill() {
+	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	<-s.done
+	if s.gate != nil {
+		s.gate.close()
 	}
 }
 
-func (e *engine) log() string { return filepath.Join(e.dir, "server.log") }
+func (s *server) log() string { return filepath.Join(s.dir, "server.log") }
 
 // pid is the process that holds the data: the one to freeze or to kill in a fault test. Elasticsearch's is the
 // child of its launcher.
-func (e *engine) pid() int {
-	own := e.cmd.Process.Pid
+func (s *server) pid() int {
+	own := s.cmd.Process.Pid
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", own))
 	for _, list := range lists {
 		children, _ := os.ReadFile(list) // a thread that is gone has none
@@ -153,14 +153,14 @@ func (e *engine) pid() int {
 }
 
 // describe is the line that `local engine` prints when its engine is healthy.
-func (e *engine) describe() ([]byte, error) {
+func (s *server) describe() ([]byte, error) {
 	return json.Marshal(struct {
 		Engine string   `json:"engine"`
 		PID    int      `json:"pid"`
 		Addr   string   `json:"addr"`
 		Log    string   `json:"log"`
 		Env    []string `json:"env"`
-	}{e.name, e.pid(), e.addr, e.log(), e.exports})
+	}{s.name, s.pid(), s.addr, s.log(), s.exports})
 }
 
 // tail returns the last n lines of a file, or why it can't be read.
@@ -174,7 +174,7 @@ func tail(path string, n int) string {
 }
 
 // startAll starts the engines at the same time. If one fails, it ends the others.
-func startAll(ctx context.Context, engines []*engine) error {
+func startAll(ctx context.Context, engines []*server) error {
 	errs := make(chan error, len(engines))
 	for _, e := range engines {
 		go func() { errs <- e.start(ctx) }()
@@ -190,7 +190,7 @@ func startAll(ctx context.Context, engines []*engine) error {
 }
 
 // closeAll ends the engines at the same time.
-func closeAll(engines []*engine) error {
+func closeAll(engines []*server) error {
 	errs := make(chan error, len(engines))
 	for _, e := range engines {
 		go func() { errs <- e.close() }()

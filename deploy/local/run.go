@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// runOptions say what `run` does beside starting the engines.
+type runOptions struct {
+	up      upOptions
+	once    bool   // end as soon as the sample calls have been shown
+	binary  string // the connector
+	samples string // a folder of payloads
+	http    int
+	admin   int
+}
+
+// demo is one connector on a running pair of engines.
+type demo struct {
+	engines   *instance
+	server    *server
+	binary    string
+	env       []string // the connector's own settings
+	httpURL   string
+	adminAddr string
+	files     []string // the payloads to deliver
+	calls     []sample
+}
+
+// runDemo starts the engines and the connector, delivers the samples and shows what came of them in both stores. Then
+// it waits for Ctrl-C, and ends the connector before the engines.
+func runDemo(ctx context.Context, c cache, o runOptions) error {
+	files, calls, err := readSamples(o.samples)
+	if err != nil {
+		return err
+	}
+	if !exists(o.binary) {
+		return fmt.Errorf("%s is missing: make build", o.binary)
+	}
+	d := &demo{binary: o.binary, files: files, calls: calls}
+	if o.up.data == "" && !o.once {
+		o.up.data = filepath.Join(c.dir, "run")
+	}
+	if d.engines, err = startUp(ctx, c, o.up); err != nil {
+		return err
+	}
+	err = d.configure(c, o)
+	if err == nil {
+		err = d.play(ctx, o.once)
+	}
+	if ctx.Err() != nil && !o.once {
+		err = nil // Ctrl-C is how it ends
+	}
+	if d.server != nil {
+		err = errors.Join(err, d.server.close())
+	}
+	return errors.Join(err, d.engines.close())
+}
+
+// configure makes the connector's environment: ports, secrets, folders. The same settings go to a file that a shell
+// can read.
+func (d *demo) configure(c cache, o runOptions) error {
+	http, err1 := choosePort("http-port", o.http, 8080)
+	admin, err2 := choosePort("admin-port", o.admin, 9090)
+	key, err3 := secretFile(filepath.Join(c.dir, "secrets", "redact-key"))
+	secret, err4 := secretFile(filepath.Join(c.dir, "secrets", "webhook-secret"))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return err
+	}
+	dir := filepath.Join(d.engines.state.Data, "postcall")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	d.adminAddr = fmt.Sprintf("127.0.0.1:%d", admin)
+	d.env = []string{
+		"POSTCALL_DATA_DIR=" + filepath.Join(dir, "data"),
+		fmt.Sprintf("POSTCALL_HTTP_ADDR=127.0.0.1:%d", http),
+		"POSTCALL_ADMIN_ADDR=" + d.adminAddr,
+		"POSTCALL_WEBHOOK_SECRET=" + secret,
+		"POSTCALL_REDACT_KEY=" + key,
+	}
+	for _, v := range d.engines.state.Env {
+		if !strings.HasPrefix(v, testPrefix) {
+			d.env = append(d.env, v)
+		}
+	}
+	d.httpURL = fmt.Sprintf("http://127.0.0.1:%d/phonely/webhook", http)
+	ready := "http://" + d.adminAddr + "/readyz"
+	d.server = &server{
+		name: "postcall", dir: dir, argv: []string{d.binary, "serve"}, env: d.environ(), stop: syscall.SIGTERM,
+		healthy: func(ctx context.Context) error { return getOK(ctx, ready) },
+	}
+	exports := "export " + strings.Join(d.env, "\nexport ") + "\n"
+	return os.WriteFile(d.envFile(), []byte(exports), 0o600)
+}
+
+func (d *demo) envFile() string { return filepath.Join(d.engines.state.Data, "env") }
+
+// testPrefix marks the variables that are for tests only. The connector takes every POSTCALL_ variable that it does
+// not know for a typing error.
+const testPrefix = "POSTCALL_TEST_"
+
+// environ is the user's environment, whose POSTCALL_ settings apply too, with the settings of this run.
+func (d *demo) environ() []string {
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "POSTCALL_CACHE=") && !strings.HasPrefix(v, testPrefix) {
+			env = append(env, v)
+		}
+	}
+	return append(env, d.env...)
+}
+
+// play is the demonstration itself.
+func (d *demo) play(ctx context.Context, once bool) error {
+	if err := d.postcall(ctx, "Creating tables and views", "migrate", "apply"); err != nil {
+		return err
+	}
+	p := startProgress("Starting postcall", nil)
+	err := d.server.start(ctx)
+	p.done(err)
+	if err != nil {
+		return err
+	}
+	if err := d.postcall(ctx, fmt.Sprintf("Delivering %d calls", len(d.files)), append([]string{"send"}, d.files...)...); err != nil {
+		return err
+	}
+	if err := d.show(ctx); err != nil {
+		return fmt.Errorf("%w; the end of %s:\n%s", err, d.server.log(), tail(d.server.log(), 20))
+	}
+	if once {
+		return nil
+	}
+	d.printHelp()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.server.done:
+		return fmt.Errorf("postcall ended by itself (%v); the end of %s:\n%s", d.server.err, d.server.log(), tail(d.server.log(), 20))
+	case e := <-d.engines.ended():
+		return fmt.Errorf("%s ended by itself (%v); its log is %s", e.name, e.err, e.log())
+	}
+}
+
+// postcall runs one command of the connector; its output is shown only if it fails.
+func (d *demo) postcall(ctx context.Context, text string, args ...string) error {
+	p := startProgress(text, nil)
+	cmd := exec.CommandContext(ctx, d.binary, args...)
+	cmd.Env = d.environ()
+	out, err := cmd.CombinedOutput()
+	p.done(err)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(d.binary), args[0], err, out)
+	}
+	return nil
+}
+
+// printHelp prints where everything is, and three commands to try.
+func (d *demo) printHelp() {
+	in := d.engines
+	web := in.setting("POSTCALL_TEST_CLICKHOUSE_HTTP")
+	fmt.Printf(`
+Webhook        %s
+Metrics        http://%s/metrics
+ClickHouse     %s, native %s, user %s
+Elasticsearch  %s
+Log            %s
+
+Three commands to try in another terminal, from here:
+
+  . %s
+  %s send %s
+  curl "%s/?user=%s&password=$POSTCALL_CLICKHOUSE_PASSWORD" -d 'SELECT call_id, agent_name, duration FROM postcall.calls FORMAT PrettyCompact'
+  curl "$POSTCALL_ELASTICSEARCH_URL/call-transcripts/_search?q=%s&pretty"
+
+Ctrl-C stops it all.
+`, d.httpURL, d.adminAddr, web, in.setting("POSTCALL_CLICKHOUSE_ADDR"), clickhouseUser, in.setting("POSTCALL_ELASTICSEARCH_URL"),
+		d.server.log(), shown(d.envFile()), shown(d.binary), shown(d.files[0]), web, clickhouseUser, d.calls[0].word())
+}
+
+// shown is path as a user in the working folder would write it.
+func shown(path string) string {
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return rel
+		}
+	}
+	return path
+}
