@@ -6,7 +6,7 @@ import "time"
 // A secret can also come from a file: NAME_FILE names it.
 type Config struct {
 	DataDir       string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
-	HTTPAddr      string        `envconfig:"HTTP_ADDR" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
+	HTTPAddr      string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
 	AdminAddr     string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
 	WebhookSecret Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
 	RedactKey     Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
@@ -18,13 +18,18 @@ type Config struct {
 	Timezone      string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
 	Retain        time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
 	LogLevel      string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
-	NATSURL       string        `envconfig:"NATS_URL" desc:"an existing JetStream cluster; empty embeds one"`
+	NATS          NATSConfig
 
 	Intake        IntakeConfig
 	Batch         BatchConfig
 	Transform     TransformConfig
 	ClickHouse    ClickHouseConfig    `envconfig:"CLICKHOUSE"`
 	Elasticsearch ElasticsearchConfig `envconfig:"ELASTICSEARCH"`
+}
+
+// NATSConfig names an external JetStream.
+type NATSConfig struct {
+	URL string `desc:"an existing JetStream cluster; empty embeds one server, which opens no port"`
 }
 
 // IntakeConfig bounds what is taken in.
@@ -55,17 +60,17 @@ type ClickHouseConfig struct {
 	Username string        `default:"default" desc:"user that writes"`
 	Password Secret        `desc:"its password"`
 	Database string        `default:"postcall" desc:"database of the tables and views"`
-	TLS      bool          `envconfig:"TLS" default:"false" desc:"speak TLS"`
+	TLS      bool          `default:"false" desc:"speak TLS"`
 	Timeout  time.Duration `default:"60s" desc:"deadline of one insert"`
 	Workers  int           `default:"2" desc:"inserts at once"`
 }
 
 // ElasticsearchConfig names the transcript store.
 type ElasticsearchConfig struct {
-	URL      []string      `envconfig:"URL" default:"http://127.0.0.1:9200" desc:"addresses of the nodes"`
+	URL      []string      `default:"http://127.0.0.1:9200" desc:"addresses of the nodes"`
 	Username string        `desc:"user that writes; empty with an API key"`
 	Password Secret        `desc:"its password"`
-	APIKey   Secret        `envconfig:"API_KEY" desc:"API key, base64 as Elasticsearch prints it"`
+	APIKey   Secret        `split_words:"true" desc:"API key, base64 as Elasticsearch prints it"`
 	Index    string        `default:"call-transcripts" desc:"alias of the transcripts"`
 	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month"`
 	Timeout  time.Duration `default:"60s" desc:"deadline of one bulk request"`

@@ -1,0 +1,224 @@
+package connector
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The shortest secrets that are taken: the webhook's is guessed over the network, the redact key by hashing every phone
+// number there is.
+const (
+	minWebhookSecret = 8
+	minRedactKey     = 16
+)
+
+var (
+	pluginName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	aliasName    = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
+)
+
+// RequireRedactKey fails where no key for hashing personal values is set. `serve`, `import` and `forget` call it before
+// they start; `transform` and `redact` make a key for the run instead.
+func (c *Config) RequireRedactKey() error {
+	if len(c.RedactKeys()) > 0 {
+		return nil
+	}
+	return problem("POSTCALL_REDACT_KEY", "secret", "it is not set, and personal values are never stored unhashed",
+		"set it, or POSTCALL_REDACT_KEY_FILE, to at least "+strconv.Itoa(minRedactKey)+" random characters (openssl rand -hex 32) and keep it: another key makes other hashes")
+}
+
+// RedactKeys returns the keys of POSTCALL_REDACT_KEY: the first one hashes, `forget` looks under all of them.
+func (c *Config) RedactKeys() [][]byte {
+	var keys [][]byte
+	for _, k := range trimList(strings.Split(c.RedactKey.Reveal(), ",")) {
+		keys = append(keys, []byte(k))
+	}
+	return keys
+}
+
+// WebhookSecrets returns the secrets of POSTCALL_WEBHOOK_SECRET; a delivery that knows one of them is let in.
+func (c *Config) WebhookSecrets() []Secret {
+	var secrets []Secret
+	for _, s := range trimList(strings.Split(c.WebhookSecret.Reveal(), ",")) {
+		secrets = append(secrets, Secret(s))
+	}
+	return secrets
+}
+
+// Location returns the business time zone. LoadConfig has checked that it loads; a zone that does not is UTC.
+func (c *Config) Location() *time.Location {
+	loc, err := time.LoadLocation(c.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return loc
+}
+
+// checker collects problems.
+type checker struct {
+	errs   []error
+	broken map[string]bool // not looked at: what is there is not what the user meant
+}
+
+// want adds a problem unless ok.
+func (k *checker) want(ok bool, key, kind, wrong, cure string) {
+	if !ok && !k.broken[key] && !k.broken[key+"_FILE"] {
+		k.errs = append(k.errs, problem(key, kind, wrong, cure))
+	}
+}
+
+// check returns every problem of the values once, by name, but for the variables in broken. It also replaces the transforms "none" by
+// an empty list.
+func (c *Config) check(broken map[string]bool) []error {
+	k := &checker{broken: broken}
+	c.checkHTTP(k)
+	c.checkSecrets(k)
+	c.checkPipeline(k)
+	c.checkBounds(k)
+	c.checkStores(k)
+	slices.SortFunc(k.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return slices.CompactFunc(k.errs, func(a, b error) bool { return a.Error() == b.Error() })
+}
+
+func (c *Config) checkHTTP(k *checker) {
+	const cure = "write host:port, for example 127.0.0.1:8080"
+	host, err := splitAddr(c.HTTPAddr)
+	k.want(err == nil, "POSTCALL_HTTP_ADDR", "address", "it is not host:port with a port of 0 to 65535", cure)
+	_, adminErr := splitAddr(c.AdminAddr)
+	k.want(adminErr == nil, "POSTCALL_ADMIN_ADDR", "address", "it is not host:port with a port of 0 to 65535", cure)
+	k.want(err != nil || c.HTTPAddr != c.AdminAddr || strings.HasSuffix(c.HTTPAddr, ":0"), "POSTCALL_ADMIN_ADDR", "address",
+		"it is that of POSTCALL_HTTP_ADDR", "give it a port of its own: metrics and health are not for the sender")
+	if err == nil && len(c.WebhookSecrets()) == 0 && !k.broken["POSTCALL_WEBHOOK_SECRET"] {
+		k.want(isLoopback(host), "POSTCALL_HTTP_ADDR", "address", "it is not a loopback address and POSTCALL_WEBHOOK_SECRET is not set, so anyone could deliver",
+			"set POSTCALL_WEBHOOK_SECRET, or listen on 127.0.0.1")
+	}
+}
+
+// splitAddr checks an address to listen on or to dial and returns its host.
+func splitAddr(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(host, "/@ ") {
+		return "", errors.New("not a host")
+	}
+	return host, nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+func (c *Config) checkSecrets(k *checker) {
+	for _, s := range c.WebhookSecrets() {
+		k.want(len(s) >= minWebhookSecret, "POSTCALL_WEBHOOK_SECRET", "secret",
+			fmt.Sprintf("one of its secrets has fewer than %d characters", minWebhookSecret), "make one with openssl rand -hex 32")
+	}
+	for _, key := range c.RedactKeys() {
+		k.want(len(key) >= minRedactKey, "POSTCALL_REDACT_KEY", "secret",
+			fmt.Sprintf("one of its keys has fewer than %d characters", minRedactKey), "make one with openssl rand -hex 32")
+	}
+	k.want(c.Elasticsearch.APIKey == "" || c.Elasticsearch.Password == "", "POSTCALL_ELASTICSEARCH_API_KEY", "secret",
+		"POSTCALL_ELASTICSEARCH_PASSWORD is set too", "set one of the two")
+	k.want(c.Elasticsearch.Password == "" || c.Elasticsearch.Username != "", "POSTCALL_ELASTICSEARCH_USERNAME", "text",
+		"it is empty but POSTCALL_ELASTICSEARCH_PASSWORD is set", "name the user of that password")
+}
+
+func (c *Config) checkPipeline(k *checker) {
+	known := []string{"clickhouse", "elasticsearch"}
+	for _, s := range c.Sinks {
+		k.want(slices.Contains(known, s), "POSTCALL_SINKS", "list", "it names a sink that does not exist", "choose of "+strings.Join(known, ", "))
+	}
+	k.want(len(c.Sinks) > 0, "POSTCALL_SINKS", "list", "it names no sink", "choose of "+strings.Join(known, ", "))
+	k.want(unique(c.Sinks), "POSTCALL_SINKS", "list", "it names a sink twice", "name each once")
+	if slices.Equal(c.Transforms, []string{"none"}) {
+		c.Transforms = nil
+	} else {
+		k.want(len(c.Transforms) > 0, "POSTCALL_TRANSFORMS", "list", "it names no transform", "write none to run without, and store calls unredacted")
+	}
+	for _, t := range c.Transforms {
+		k.want(pluginName.MatchString(t) && t != "none", "POSTCALL_TRANSFORMS", "list", "it holds something else than a plugin's name",
+			"separate names of small letters, digits and - by commas, for example redact-pii,map-topics")
+	}
+	k.want(unique(c.Transforms), "POSTCALL_TRANSFORMS", "list", "it names a transform twice", "name each once")
+	_, err := time.LoadLocation(c.Timezone)
+	k.want(err == nil && c.Timezone != "Local", "POSTCALL_TIMEZONE", "IANA name", "there is no such time zone", "write for example Europe/Berlin or America/New_York")
+	levels := []string{"debug", "info", "warn", "error"}
+	k.want(slices.Contains(levels, c.LogLevel), "POSTCALL_LOG_LEVEL", "text", "there is no such level", "choose of "+strings.Join(levels, ", "))
+}
+
+func unique(list []string) bool {
+	return len(slices.Compact(slices.Sorted(slices.Values(list)))) == len(list)
+}
+
+func (c *Config) checkBounds(k *checker) {
+	for key, d := range map[string]time.Duration{
+		"POSTCALL_RETAIN":                c.Retain,
+		"POSTCALL_BATCH_MAX_AGE":         c.Batch.MaxAge,
+		"POSTCALL_TRANSFORM_TIMEOUT":     c.Transform.Timeout,
+		"POSTCALL_CLICKHOUSE_TIMEOUT":    c.ClickHouse.Timeout,
+		"POSTCALL_ELASTICSEARCH_TIMEOUT": c.Elasticsearch.Timeout,
+	} {
+		k.want(d > 0, key, "duration", "it is not more than 0", "write for example 30s")
+	}
+	for key, b := range map[string]struct{ n, low, high int }{
+		"POSTCALL_BATCH_MAX_EVENTS":      {c.Batch.MaxEvents, 1, 100_000},
+		"POSTCALL_TRANSFORM_EVENTS":      {c.Transform.Events, 1, 10_000},
+		"POSTCALL_TRANSFORM_CONCURRENCY": {c.Transform.Concurrency, 1, 64},
+		"POSTCALL_CLICKHOUSE_WORKERS":    {c.ClickHouse.Workers, 1, 64},
+		"POSTCALL_ELASTICSEARCH_WORKERS": {c.Elasticsearch.Workers, 1, 64},
+	} {
+		k.want(b.low <= b.n && b.n <= b.high, key, "whole number", "it is out of bounds", fmt.Sprintf("write %d to %d", b.low, b.high))
+	}
+	const kib, mib, tib = ByteSize(1) << 10, ByteSize(1) << 20, ByteSize(1) << 40
+	for key, b := range map[string]struct{ n, low, high ByteSize }{
+		"POSTCALL_INTAKE_MAX_BYTES":     {c.Intake.MaxBytes, mib, 64 * tib},
+		"POSTCALL_INTAKE_MAX_IN_FLIGHT": {c.Intake.MaxInFlight, mib, tib},
+		"POSTCALL_BATCH_MAX_BYTES":      {c.Batch.MaxBytes, mib, 64 * tib},
+		"POSTCALL_BATCH_DEAD_BYTES":     {c.Batch.DeadBytes, mib, 64 * tib},
+		"POSTCALL_INTAKE_MAX_BODY":      {c.Intake.MaxBody, kib, 64 * mib},
+	} {
+		ok := b.low <= b.n && b.n <= b.high || key == "POSTCALL_INTAKE_MAX_BODY" && b.n == 0
+		k.want(ok, key, "size", "it is out of bounds", fmt.Sprintf("write %s to %s", b.low, b.high))
+	}
+	k.want(c.Intake.MaxInFlight >= c.Intake.MaxBody, "POSTCALL_INTAKE_MAX_IN_FLIGHT", "size",
+		"it is less than POSTCALL_INTAKE_MAX_BODY", "make room for one body at least")
+}
+
+func (c *Config) checkStores(k *checker) {
+	for _, addr := range c.ClickHouse.Addr {
+		host, err := splitAddr(addr)
+		k.want(err == nil && host != "", "POSTCALL_CLICKHOUSE_ADDR", "list", "it holds something else than host:port", "write the native port, for example clickhouse:9000")
+	}
+	k.want(len(c.ClickHouse.Addr) > 0, "POSTCALL_CLICKHOUSE_ADDR", "list", "it names no address", "write the native port, for example clickhouse:9000")
+	k.want(databaseName.MatchString(c.ClickHouse.Database), "POSTCALL_CLICKHOUSE_DATABASE", "text", "it is not a plain name", "use letters, digits and _")
+	for _, u := range c.Elasticsearch.URL {
+		p, err := url.Parse(u)
+		k.want(err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Host != "", "POSTCALL_ELASTICSEARCH_URL", "list",
+			"it holds something else than an http or https URL", "write for example https://elasticsearch:9200")
+		k.want(err != nil || p.User == nil, "POSTCALL_ELASTICSEARCH_URL", "list", "it holds a user or a password",
+			"use POSTCALL_ELASTICSEARCH_USERNAME and POSTCALL_ELASTICSEARCH_PASSWORD")
+	}
+	k.want(len(c.Elasticsearch.URL) > 0, "POSTCALL_ELASTICSEARCH_URL", "list", "it names no URL", "write for example https://elasticsearch:9200")
+	k.want(aliasName.MatchString(c.Elasticsearch.Index), "POSTCALL_ELASTICSEARCH_INDEX", "text", "it is not the name of an alias", "use small letters, digits, - and _")
+	k.want(c.Elasticsearch.IndexBy == "none" || c.Elasticsearch.IndexBy == "month", "POSTCALL_ELASTICSEARCH_INDEX_BY", "text", "it is neither none nor month", "choose one")
+	for _, u := range trimList(strings.Split(c.NATS.URL, ",")) {
+		p, err := url.Parse(u)
+		k.want(err == nil && slices.Contains([]string{"nats", "tls", "ws", "wss"}, p.Scheme) && p.Host != "", "POSTCALL_NATS_URL", "text",
+			"it holds something else than a NATS URL", "write for example nats://nats:4222, several separated by commas")
+	}
+}
