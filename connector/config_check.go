@@ -32,7 +32,7 @@ func (c *Config) RequireRedactKey() error {
 	if len(c.RedactKeys()) > 0 {
 		return nil
 	}
-	return problem("POSTCALL_REDACT_KEY", "secret", "it is not set, and personal values are never stored unhashed",
+	return configProblem("POSTCALL_REDACT_KEY", "secret", "it is not set, and personal values are never stored unhashed",
 		"set it, or POSTCALL_REDACT_KEY_FILE, to at least "+strconv.Itoa(minRedactKey)+" random characters (openssl rand -hex 32) and keep it: another key makes other hashes")
 }
 
@@ -72,7 +72,7 @@ type checker struct {
 // want adds a problem unless ok.
 func (k *checker) want(ok bool, key, kind, wrong, cure string) {
 	if !ok && !k.broken[key] && !k.broken[key+"_FILE"] {
-		k.errs = append(k.errs, problem(key, kind, wrong, cure))
+		k.errs = append(k.errs, configProblem(key, kind, wrong, cure))
 	}
 }
 

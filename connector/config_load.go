@@ -122,7 +122,7 @@ func (v *variable) load() error {
 	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: v.leaf.Name, Type: v.leaf.Type, Tag: v.leaf.Tag}}))
 	if err := envconfig.Process(prefix, one.Interface()); err != nil {
-		return problem(v.Key, v.Type, "it can't be read as one", "write a "+v.Type+", "+example(v))
+		return configProblem(v.Key, v.Type, "it can't be read as one", "write a "+v.Type+", "+example(v))
 	}
 	v.field.Set(one.Elem().Field(0))
 	if list, ok := v.field.Interface().([]string); ok {
@@ -162,11 +162,11 @@ func (v *variable) loadSecret() error {
 		return nil
 	}
 	if v.field.String() != "" {
-		return problem(name, "path", v.Key+" is set too", "set one of the two")
+		return configProblem(name, "path", v.Key+" is set too", "set one of the two")
 	}
 	text, err := readSecretFile(path)
 	if err != nil {
-		return problem(name, "path", err.Error(), "name a readable file that holds the secret and nothing else")
+		return configProblem(name, "path", err.Error(), "name a readable file that holds the secret and nothing else")
 	}
 	v.field.SetString(text)
 	return nil
@@ -204,8 +204,8 @@ func fileProblem(err error) error {
 	return errors.New("the file can't be read")
 }
 
-// problem is the one form of a configuration error: variable, kind of value, what is wrong, cure.
-func problem(key, kind, wrong, cure string) error {
+// configProblem is the one form of a configuration error: variable, kind of value, what is wrong, cure.
+func configProblem(key, kind, wrong, cure string) error {
 	return fmt.Errorf("%s (%s): %s; %s", key, kind, wrong, cure)
 }
 
@@ -257,7 +257,7 @@ func unknownVariables(vars []variable, environ []string) (errs []error) {
 		if !strings.HasPrefix(key, configPrefix+"_") || slices.Contains(known, key) || toolVariable.MatchString(key) || isServiceLink(key, value) {
 			continue
 		}
-		errs = append(errs, problem(key, "no variable of postcall", "nothing reads it", suggest(key, known)))
+		errs = append(errs, configProblem(key, "no variable of postcall", "nothing reads it", suggest(key, known)))
 	}
 	return errs
 }
