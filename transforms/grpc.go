@@ -1,0 +1,145 @@
+package transforms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec that rawCodec falls back to
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	"github.com/postcall/postcall/transforms/wire"
+)
+
+const (
+	protocolVersion = 1
+	maxMessage      = 64 << 20 // bytes of a batch, either way
+	window          = 4 << 20  // bytes in flight without a round trip; the default is 64 KiB
+)
+
+// handshake is what both sides of go-plugin must agree on.
+var handshake = plugin.HandshakeConfig{
+	ProtocolVersion:  protocolVersion,
+	MagicCookieKey:   "POSTCALL_PLUGIN",
+	MagicCookieValue: "transform",
+}
+
+// bridge registers a server with go-plugin. The host uses the connection directly.
+type bridge struct {
+	plugin.NetRPCUnsupportedPlugin
+	server *server
+}
+
+func (b *bridge) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
+	s.RegisterService(&serviceDesc, b.server)
+	return nil
+}
+
+func (b *bridge) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("not used")
+}
+
+// raw is a serialized wire.Events message: Transform goes through gRPC as bytes, and codec.go reads and writes them.
+type raw struct{ b []byte }
+
+// rawCodec passes raw messages as they are and everything else to the standard codec.
+type rawCodec struct{ encoding.CodecV2 }
+
+var wireCodec = rawCodec{encoding.GetCodecV2("proto")}
+
+func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
+	if r, ok := v.(*raw); ok {
+		return mem.BufferSlice{mem.SliceBuffer(r.b)}, nil
+	}
+	return c.CodecV2.Marshal(v)
+}
+
+func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
+	if r, ok := v.(*raw); ok {
+		r.b = data.Materialize()
+		return nil
+	}
+	return c.CodecV2.Unmarshal(data, v)
+}
+
+// serverOptions are those of a plugin's gRPC server.
+func serverOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(wireCodec),
+		grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
+		grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(window),
+	}
+}
+
+// dialOptions are those of the host's connection to a plugin.
+func dialOptions() []grpc.DialOption {
+	return []grpc.DialOption{
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(window),
+	}
+}
+
+// callTransform is the host's side of the Transform method. It keeps nothing of batch.
+func callTransform(ctx context.Context, conn grpc.ClientConnInterface, batch []Event) ([]Event, error) {
+	b, err := AppendEvents(make([]byte, 0, sizeEvents(batch)), batch)
+	if err != nil {
+		return nil, Permanent(err)
+	}
+	var answer raw
+	err = conn.Invoke(ctx, wire.Transformer_Transform_FullMethodName, &raw{b}, &answer, grpc.ForceCodecV2(wireCodec))
+	if err != nil {
+		return nil, fromStatus(err)
+	}
+	events, _, err := decodeEvents(answer.b, maxAnswers*(len(batch)+1))
+	if err != nil {
+		return nil, Permanent(fmt.Errorf("%w: %w", ErrContract, err))
+	}
+	return events, nil
+}
+
+// callConfigure is the host's side of the Configure method.
+func callConfigure(ctx context.Context, conn grpc.ClientConnInterface, name string, settings []byte) (*wire.ConfigureResponse, error) {
+	return wire.NewTransformerClient(conn).Configure(ctx, &wire.ConfigureRequest{
+		Protocol: protocolVersion, Name: name, Settings: settings,
+	})
+}
+
+// toStatus carries an error of a transformer across gRPC.
+func toStatus(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case IsPermanent(err):
+		return status.Error(codes.InvalidArgument, err.Error())
+	case errors.Is(err, context.DeadlineExceeded):
+		return status.Error(codes.DeadlineExceeded, err.Error())
+	case errors.Is(err, context.Canceled):
+		return status.Error(codes.Canceled, err.Error())
+	}
+	return status.Error(codes.Unknown, err.Error())
+}
+
+// fromStatus reads what toStatus or gRPC itself made of an error.
+func fromStatus(err error) error {
+	s := status.Convert(err)
+	switch s.Code() {
+	case codes.InvalidArgument:
+		return Permanent(errors.New(s.Message()))
+	case codes.ResourceExhausted: // the batch or the answer is above maxMessage
+		return Permanent(fmt.Errorf("the batch is too large for a plugin: %s", s.Message()))
+	case codes.Unavailable:
+		return fmt.Errorf("%w: %s", ErrPluginGone, s.Message())
+	case codes.DeadlineExceeded:
+		return fmt.Errorf("%s: %w", s.Message(), context.DeadlineExceeded)
+	case codes.Canceled:
+		return fmt.Errorf("%s: %w", s.Message(), context.Canceled)
+	case codes.Unknown:
+		return errors.New(s.Message())
+	}
+	return fmt.Errorf("%s: %s", s.Code(), s.Message())
+}

@@ -1,0 +1,168 @@
+package transforms
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+)
+
+// process is one run of a plugin, started and configured.
+type process struct {
+	runner  *execRunner
+	client  *plugin.Client
+	conn    *grpc.ClientConn
+	version string
+	dir     string // of its socket, and its working folder
+
+	cleaning sync.Once
+	gone     chan struct{} // closed when everything of it is cleaned up
+}
+
+// Times that a plugin gets: to finish by itself, and to be cleaned up after it was killed.
+const (
+	stopTimeout = 2 * time.Second
+	killTimeout = time.Second
+)
+
+// startProcess starts and configures the plugin. Whatever fails, nothing of it is left.
+func startProcess(ctx context.Context, spec Spec) (*process, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, spec.StartTimeout, fmt.Errorf("not ready within %s", spec.StartTimeout))
+	defer cancel()
+	if err := checkExecutable(spec); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "postcall-plugin-")
+	if err != nil {
+		return nil, err
+	}
+	p := &process{dir: dir, runner: newRunner(spec, dir), gone: make(chan struct{})}
+	defer context.AfterFunc(ctx, func() { _ = p.runner.Kill(ctx) })()
+	if err := p.connect(ctx, spec); err != nil {
+		p.kill()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, p.runner.explain(err)
+	}
+	return p, nil
+}
+
+func (p *process) connect(ctx context.Context, spec Spec) error {
+	p.client = plugin.NewClient(&plugin.ClientConfig{
+		HandshakeConfig: handshake,
+		Plugins:         plugin.PluginSet{"transform": &bridge{}},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
+			p.runner.cmd.Env = append(p.runner.cmd.Env, cmd.Env...)
+			return p.runner, nil
+		},
+		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
+		StartTimeout:     spec.StartTimeout,
+		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		GRPCDialOptions:  dialOptions(),
+		Logger:           hclog.NewNullLogger(),
+		Stderr:           p.runner.stderrLog,
+		SyncStdout:       p.runner.stdoutLog,
+		SyncStderr:       p.runner.stderrLog,
+	})
+	protocol, err := p.client.Client()
+	if err != nil {
+		return err
+	}
+	g, ok := protocol.(*plugin.GRPCClient)
+	if !ok {
+		return errors.New("the plugin does not speak gRPC")
+	}
+	p.conn = g.Conn
+	answer, err := callConfigure(ctx, p.conn, spec.Name, spec.Settings)
+	if err != nil {
+		return errors.New(status.Convert(err).Message())
+	}
+	p.version = answer.GetVersion()
+	return nil
+}
+
+// checkExecutable finds what would otherwise show as a plugin that doesn't answer.
+func checkExecutable(spec Spec) error {
+	if !filepath.IsAbs(spec.Path) {
+		return fmt.Errorf("%q is not an absolute path", spec.Path)
+	}
+	f, err := os.Open(spec.Path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
+		return fmt.Errorf("%s is not an executable file", spec.Path)
+	case spec.SHA256 == nil:
+		return nil
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return err
+	}
+	if got := sum.Sum(nil); !bytes.Equal(got, spec.SHA256) {
+		return fmt.Errorf("%s has SHA-256 %x, not %x: it is not the file that was locked", spec.Path, got, spec.SHA256)
+	}
+	return nil
+}
+
+func (p *process) dead() bool {
+	select {
+	case <-p.runner.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// stop asks the plugin to end and kills it where it doesn't.
+func (p *process) stop() {
+	done := p.cleanUp()
+	select {
+	case <-done:
+	case <-time.After(stopTimeout):
+		p.kill()
+	}
+}
+
+// kill kills the plugin's process group and returns when it is cleaned up, or after killTimeout, whichever is first.
+func (p *process) kill() {
+	_ = p.runner.Kill(context.Background())
+	select {
+	case <-p.cleanUp():
+	case <-time.After(killTimeout):
+	}
+}
+
+// cleanUp begins, once, to end the process and to remove its folder. go-plugin first asks the plugin to end; this can
+// take as long as the plugin lives.
+func (p *process) cleanUp() <-chan struct{} {
+	p.cleaning.Do(func() {
+		go func() {
+			defer close(p.gone)
+			p.client.Kill()
+			_ = os.RemoveAll(p.dir)
+		}()
+	})
+	return p.gone
+}
