@@ -1,0 +1,284 @@
+package helm
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const minimal = "postcall/ci/default-values.yaml"
+
+// kinds is everything the chart may make. ServiceMonitor is the only one that Kubernetes' own schemas don't know, so
+// TestServiceMonitor looks at its shape.
+var kinds = []string{
+	"ConfigMap", "Ingress", "Job", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "Service",
+	"ServiceAccount", "ServiceMonitor", "StatefulSet",
+}
+
+func TestEveryCIFileRenders(t *testing.T) {
+	for name := range ciFiles(t) {
+		for _, o := range render(t, "-f", name) {
+			if !slices.Contains(kinds, o.kind()) {
+				t.Errorf("%s: makes a %s", name, o.kind())
+			}
+			if o.kind() == "Secret" {
+				t.Errorf("%s: a Secret in a manifest", name)
+			}
+		}
+	}
+}
+
+func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
+	f := func(want string, args ...string) {
+		t.Helper()
+		_, stderr, err := helm(append([]string{"-f", minimal}, args...)...)
+		if err == nil || !strings.Contains(stderr, want) {
+			t.Errorf("%v: refused = %t, want a message with %q, got:\n%s", args, err != nil, want, stderr)
+		}
+	}
+	f("secrets.webhookSecret.existingSecret is empty", "--set", "secrets.webhookSecret.existingSecret=")
+	f("secrets.redactKey.existingSecret is empty", "--set", "secrets.redactKey.existingSecret=")
+	f("config.clickhouse.addr is empty", "--set", "config.clickhouse.addr=null")
+	f("config.elasticsearch.url is empty", "--set", "config.elasticsearch.url=null")
+	f("config.elasticsearch.url holds credentials", "--set", "config.elasticsearch.url={https://me:hunter2@es:9200}")
+	f("secrets.elasticsearchApiKey.existingSecret is set beside a user",
+		"--set", "secrets.elasticsearchApiKey.existingSecret=a,config.elasticsearch.username=b")
+	f("persistence.size is 5Gi: make it 7831Mi", "--set", "persistence.size=5Gi")
+	f("ingress.host is empty", "--set", "ingress.enabled=true")
+	f("extraEnv has POSTCALL_RETAIN", "--set", "extraEnv[0].name=POSTCALL_RETAIN,extraEnv[0].value=1h")
+	f("additional properties 'retian' not allowed", "--set", "config.retian=1h")
+	f("additional properties 'replicas' not allowed", "--set", "replicas=2")
+	f("additional properties 'value' not allowed", "--set", "secrets.webhookSecret.value=hunter2")
+	f("at '/config/retain'", "--set", "config.retain=1day")
+	f("at '/config/batch/maxEvents'", "--set", "config.batch.maxEvents=0")
+	f("at '/config/batch/maxBytes'", "--set", "config.batch.maxBytes=")
+	f("at '/config/clickhouse/addr/0'", "--set", "config.clickhouse.addr={clickhouse}")
+	f("at '/config/sinks/0'", "--set", "config.sinks={kafka}")
+	f("at '/persistence/accessMode'", "--set", "persistence.accessMode=ReadWriteMany")
+	f("at '/config/shutdownTimeout'", "--set", "config.shutdownTimeout=1h")
+	f("at '/image/tag'", "--set", "image.tag=1")
+	f("at '/migrations/config/clickhouse'", "--set", "migrations.config.clickhouse.user=x")
+}
+
+func TestARefusalDoesNotPrintCredentials(t *testing.T) {
+	_, stderr, _ := helm("-f", minimal, "--set", "config.elasticsearch.url={https://me:hunter2@es:9200}")
+	if strings.Contains(stderr, "hunter2") {
+		t.Errorf("the password is in the message:\n%s", stderr)
+	}
+}
+
+func TestPodsAreRestricted(t *testing.T) {
+	for name := range ciFiles(t) {
+		for _, o := range render(t, "-f", name) {
+			pod := o.pod()
+			if pod == nil {
+				continue
+			}
+			who := name + " " + o.kind()
+			for path, want := range map[string]any{
+				"enableServiceLinks":                                    false,
+				"automountServiceAccountToken":                          false,
+				"securityContext.runAsNonRoot":                          true,
+				"securityContext.seccompProfile.type":                   "RuntimeDefault",
+				"containers.0.securityContext.allowPrivilegeEscalation": false,
+				"containers.0.securityContext.readOnlyRootFilesystem":   true,
+				"containers.0.securityContext.capabilities.drop.0":      "ALL",
+			} {
+				if got := pod.at(path); got != want {
+					t.Errorf("%s: %s = %v, want %v", who, path, got, want)
+				}
+			}
+			if pod.at("containers.0.command") != nil {
+				t.Errorf("%s: a command of its own: the image has no shell", who)
+			}
+		}
+	}
+}
+
+func TestOneWriter(t *testing.T) {
+	objects := render(t, "-f", minimal)
+	set := objects.one(t, "StatefulSet")
+	for path, want := range map[string]any{"spec.replicas": 1, "spec.podManagementPolicy": "Parallel"} {
+		if got := set.at(path); got != want {
+			t.Errorf("%s = %v, want %v", path, got, want)
+		}
+	}
+	claim := objects.one(t, "PersistentVolumeClaim")
+	if got := claim.at("spec.accessModes.0"); got != "ReadWriteOncePod" {
+		t.Errorf("access mode %v", got)
+	}
+	if got := claim.object("metadata.annotations")["helm.sh/resource-policy"]; got != "keep" {
+		t.Errorf("an uninstall deletes the volume: policy %v", got)
+	}
+	if got, want := set.at("spec.template.spec.volumes.0.persistentVolumeClaim.claimName"), claim.at("metadata.name"); got != want {
+		t.Errorf("the pod uses the claim %v, the chart makes %v", got, want)
+	}
+}
+
+func TestGracePeriodCoversTheShutdown(t *testing.T) {
+	f := func(want int, timeout string, preStop int) {
+		t.Helper()
+		pod := render(t, "-f", minimal, "--set",
+			fmt.Sprintf("config.shutdownTimeout=%s,preStopSeconds=%d", timeout, preStop)).one(t, "StatefulSet").pod()
+		if got := pod.at("terminationGracePeriodSeconds"); got != want {
+			t.Errorf("grace period %v, want %d", got, want)
+		}
+		if got := pod.env()["POSTCALL_SHUTDOWN_TIMEOUT"]; got != timeout {
+			t.Errorf("the program has %q, want %q", got, timeout)
+		}
+		if got := pod.at("containers.0.lifecycle.preStop.sleep.seconds"); preStop > 0 && got != preStop || preStop == 0 && got != nil {
+			t.Errorf("pause of %v s, want %d", got, preStop)
+		}
+	}
+	f(45, "30s", 5)
+	f(130, "2m", 0)
+}
+
+func TestProbes(t *testing.T) {
+	c := render(t, "-f", minimal).one(t, "StatefulSet").pod()
+	for probe, path := range map[string]string{"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"} {
+		get := c.object("containers.0." + probe + "Probe.httpGet")
+		if get["path"] != path || get["port"] != "admin" {
+			t.Errorf("%s asks %v", probe, get)
+		}
+	}
+}
+
+func TestOnlyTheWebhookIsExposed(t *testing.T) {
+	objects := render(t, "-f", "postcall/ci/full-values.yaml")
+	ingress := objects.one(t, "Ingress")
+	for path, want := range map[string]any{
+		"spec.rules.0.http.paths.0.path":                      "/phonely/webhook",
+		"spec.rules.0.http.paths.0.pathType":                  "Exact",
+		"spec.rules.0.http.paths.0.backend.service.name":      "calls",
+		"spec.rules.0.http.paths.0.backend.service.port.name": "http",
+		"spec.tls.0.secretName":                               "calls-tls",
+	} {
+		if got := ingress.at(path); got != want {
+			t.Errorf("%s = %v, want %v", path, got, want)
+		}
+	}
+	for _, o := range objects {
+		if o.kind() == "Service" && o.at("metadata.name") == "calls" && len(o.list("spec.ports")) != 1 {
+			t.Errorf("the Service has the ports %v", o.list("spec.ports"))
+		}
+	}
+}
+
+func TestNetworkPolicyNamesTheStoresPorts(t *testing.T) {
+	f := func(file string, want ...int) {
+		t.Helper()
+		var got []int
+		for _, p := range render(t, "-f", file).one(t, "NetworkPolicy").list("spec.egress.1.ports") {
+			got = append(got, p.(map[string]any)["port"].(int))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: ports %v, want %v", file, got, want)
+		}
+	}
+	f("postcall/ci/full-values.yaml", 9440, 9200, 443)
+	f("postcall/ci/clickhouse-only-values.yaml", 9000)
+	f("postcall/ci/api-key-values.yaml", 443)
+}
+
+func TestServiceMonitor(t *testing.T) {
+	objects := render(t, "-f", "postcall/ci/full-values.yaml")
+	m := objects.one(t, "ServiceMonitor")
+	if got := m.at("spec.endpoints.0.port"); got != "admin" {
+		t.Errorf("scrapes the port %v", got)
+	}
+	selected := 0
+	for _, o := range objects {
+		labels, ok := o.at("metadata.labels").(map[string]any)
+		if ok && o.kind() == "Service" && covers(labels, m.object("spec.selector.matchLabels")) {
+			selected++
+		}
+	}
+	if selected != 1 {
+		t.Errorf("selects %d Services, want 1", selected)
+	}
+}
+
+func TestSelectorsFindTheConnectorAlone(t *testing.T) {
+	objects := render(t, "-f", "postcall/ci/full-values.yaml")
+	for _, o := range objects {
+		selector := o.at("spec.selector")
+		if o.kind() == "PodDisruptionBudget" {
+			selector = o.at("spec.selector.matchLabels")
+		}
+		if o.kind() != "Service" && o.kind() != "PodDisruptionBudget" {
+			continue
+		}
+		for _, p := range objects {
+			labels := p.at("spec.template.metadata.labels")
+			if p.kind() == "Pod" {
+				labels = p.at("metadata.labels")
+			}
+			if labels == nil {
+				continue
+			}
+			if got, want := covers(labels.(map[string]any), selector.(map[string]any)), p.kind() == "StatefulSet"; got != want {
+				t.Errorf("%s %v selects the pods of the %s: %t", o.kind(), o.at("metadata.name"), p.kind(), got)
+			}
+		}
+	}
+}
+
+func TestARuleFileRestartsThePod(t *testing.T) {
+	sum := func(args ...string) any {
+		set := render(t, append([]string{"-f", minimal}, args...)...).one(t, "StatefulSet")
+		return set.object("spec.template.metadata.annotations")["checksum/config"]
+	}
+	plain, topics := sum(), sum("--set", "files.topics=a: b")
+	if plain == nil || plain == topics || topics != sum("--set", "files.topics=a: b") {
+		t.Errorf("checksums %v and %v", plain, topics)
+	}
+}
+
+func TestRuleFilesArriveUnchanged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "topics.yaml")
+	const text = "# topics\ntopics:\n  - name: \"a: b\"\n\n  - name: ü\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	data := render(t, "-f", minimal, "--set-file", "files.topics="+file).one(t, "ConfigMap").object("data")
+	if data["topics.yaml"] != text {
+		t.Errorf("got %q", data["topics.yaml"])
+	}
+}
+
+func TestMigrationsHaveTheirOwnUser(t *testing.T) {
+	objects := render(t, "-f", "postcall/ci/full-values.yaml")
+	job, set := objects.one(t, "Job").pod(), objects.one(t, "StatefulSet").pod()
+	if j, s := job.env()["POSTCALL_CLICKHOUSE_USERNAME"], set.env()["POSTCALL_CLICKHOUSE_USERNAME"]; j != "migrator" || s != "writer" {
+		t.Errorf("the Job is %q, the connector %q", j, s)
+	}
+	if got := job.secretFiles()["clickhousePassword"]; got != "migrator/clickhouse-password" {
+		t.Errorf("the Job's password comes from %s", got)
+	}
+	if _, ok := job.env()["POSTCALL_DATA_DIR"]; ok {
+		t.Error("the Job has the connector's data folder")
+	}
+	if slices.Contains(slices.Collect(maps.Keys(set.secretFiles())), "elasticsearchApiKey") {
+		t.Error("a secret is mounted that nothing names")
+	}
+}
+
+func TestNotesSayWhereToDeliver(t *testing.T) {
+	f := func(file string, want ...string) {
+		t.Helper()
+		notes := notes(t, file)
+		for _, w := range want {
+			if !strings.Contains(notes, w) {
+				t.Errorf("%s: no %q in the notes:\n%s", file, w, notes)
+			}
+		}
+	}
+	f("postcall/ci/full-values.yaml", "https://calls.example.com/phonely/webhook", "get secret phonely", `index .data "token"`)
+	f("postcall/ci/api-key-values.yaml", "ingress.tlsSecret is empty")
+	f("postcall/ci/clickhouse-only-values.yaml", "https://YOUR-HOST/phonely/webhook", "postcall migrate apply", "buffer stays")
+}
