@@ -1,0 +1,325 @@
+package redact
+
+import "strings"
+
+// item is one number of a run: "415", "five", "double four".
+type item struct {
+	start, end int  // in the text
+	off, n     int  // its digits in run.digits
+	sep        byte // what is between it and the item before: ' ' loose, '-' or '.' tight
+	spoken     bool
+	odd        bool // a price, an ordinal, part of a word: no part of a number but of a known one
+}
+
+// run is a row of numbers that nothing but spaces, hyphens, dots and brackets separates.
+type run struct {
+	items  []item
+	digits []byte
+}
+
+const maxKept = 1 << 16 // bytes of scratch that are kept for the next call
+
+// numbers reads the run that begins at i, searches it and returns its end.
+func (s *scan) numbers(p piece, i int) int {
+	r := &s.run
+	if cap(r.digits) > maxKept {
+		*r = run{}
+	}
+	end := r.read(p, i)
+	if end == i { // a word such as "double" with nothing behind it, or a number that only a known value can hold
+		if n := s.said(p, i, true); n > i {
+			return n
+		}
+		return wordEnd(p, i)
+	}
+	from := 0
+	for k := range s.known.digits[:s.known.phones] {
+		v := &s.known.digits[k]
+		for at := 0; ; {
+			n := strings.Index(string(r.digits[at:]), v.national)
+			if n < 0 {
+				break
+			}
+			at += n
+			a, b := r.cover(at, at+len(v.national))
+			if a > from && r.items[a].off == at && v.country != "" && string(r.of(a-1)) == v.country {
+				a--
+			}
+			if a >= from {
+				s.windows(p, from, a)
+				s.add(Phone, leftOf(p, r.items[a].start), r.items[b].end)
+				from = b + 1
+			}
+			at += len(v.national)
+		}
+		if from > 0 {
+			break
+		}
+	}
+	return max(end, s.windows(p, from, len(r.items)))
+}
+
+// of returns the digits of an item.
+func (r *run) of(i int) []byte { return r.digits[r.items[i].off : r.items[i].off+r.items[i].n] }
+
+// cover returns the first and last item that hold the digits from a to b.
+func (r *run) cover(a, b int) (first, last int) {
+	lo, hi := 0, len(r.items) // the last item with off <= a
+	for lo+1 < hi {
+		if m := (lo + hi) / 2; r.items[m].off <= a {
+			lo = m
+		} else {
+			hi = m
+		}
+	}
+	for last = lo; r.items[last].off+r.items[last].n < b; {
+		last++
+	}
+	return lo, last
+}
+
+// read fills the run with the items from i on and returns its end.
+func (r *run) read(p piece, i int) int {
+	r.items, r.digits = r.items[:0], r.digits[:0]
+	end := i
+	for {
+		it, ok := r.item(p, i)
+		if !ok {
+			return end
+		}
+		end = it.end
+		r.items = append(r.items, it)
+		next, sep := separator(p, end)
+		if sep == 0 {
+			return end
+		}
+		i = next
+		// the separator belongs to the next item; item reads it back
+		r.sep(sep)
+	}
+}
+
+// sep notes the separator for the next item in the last one's place; it is moved there by item.
+func (r *run) sep(c byte) { r.digits = append(r.digits, c) }
+
+// item reads one item at i.
+func (r *run) item(p piece, i int) (item, bool) {
+	var sep byte
+	if n := len(r.digits); len(r.items) > 0 {
+		sep, r.digits = r.digits[n-1], r.digits[:n-1]
+	}
+	it := item{start: i, off: len(r.digits), sep: sep}
+	switch {
+	case digitAt(p, i):
+		j := i
+		for j < p.hi && isDigit(p.s[j]) {
+			j++
+		}
+		r.digits = append(r.digits, p.s[i:j]...)
+		for j+1 < p.hi && p.s[j] == ',' && isDigit(p.s[j+1]) { // 1,672.00
+			it.odd = true
+			for j++; j < p.hi && isDigit(p.s[j]); j++ {
+				r.digits = append(r.digits, p.s[j])
+			}
+		}
+		it.end = j
+		it.odd = it.odd || isPrice(p, i) || letterBefore(p, i) > 0 || j < p.hi && (p.s[j] == '%' || p.s[j] == '_') ||
+			letter(p, j) > 0 && !isExtension(p, j)
+	default:
+		w := numberAt(p, i)
+		if w.kind == wordRepeat {
+			for it.end = w.end; it.end < p.hi && p.s[it.end] == ' '; it.end++ {
+			}
+			d := numberAt(p, it.end)
+			if d.kind != wordUnit {
+				return it, false
+			}
+			for range w.times {
+				r.digits = append(r.digits, d.digits...)
+			}
+			it.end = d.end
+		} else if w.kind == wordUnit {
+			if len(r.items) == 0 && w.digits == "0" && lower(p.s[i]) == 'o' { // "oh, 415 ..."
+				return it, false
+			}
+			r.digits = append(r.digits, w.digits...)
+			it.end = w.end
+		} else {
+			return it, false
+		}
+		it.spoken = true
+	}
+	it.n = len(r.digits) - it.off
+	return it, true
+}
+
+// separator returns the start of what follows the characters that may stand inside a number, and their kind, or 0.
+func separator(p piece, i int) (next int, sep byte) {
+	begin := i
+	for ; i < p.hi && i < begin+4; i++ {
+		switch c := p.s[i]; c {
+		case ' ', '(', ')':
+			if sep == 0 || c != ' ' {
+				sep = ' '
+			}
+			continue
+		case '-':
+			if sep == 0 {
+				sep = '-'
+			}
+			continue
+		case '.':
+			if sep == 0 && digitAt(p, i+1) {
+				sep = '.'
+				continue
+			}
+		case ',':
+			if sep == 0 && i+1 < p.hi && p.s[i+1] == ' ' { // a pause between spoken digits
+				sep = ','
+				continue
+			}
+		case 0xC2, 0xE2: // no-break space, no-break hyphen, en dash
+			if sep == 0 && strings.HasPrefix(p.s[i:p.hi], " ") {
+				sep, i = ' ', i+1
+				continue
+			}
+			if sep == 0 && (strings.HasPrefix(p.s[i:p.hi], "‑") || strings.HasPrefix(p.s[i:p.hi], "–")) {
+				sep, i = '-', i+2
+				continue
+			}
+		}
+		break
+	}
+	if sep == 0 || i >= p.hi || !digitAt(p, i) && (class[p.s[i]]&cNumber == 0 || numberAt(p, i).end == 0) {
+		return 0, 0
+	}
+	return i, sep
+}
+
+// isPrice tells whether a currency sign stands before i.
+func isPrice(p piece, i int) bool {
+	if i > p.lo && p.s[i-1] == ' ' {
+		i--
+	}
+	t := p.s[p.lo:i]
+	return strings.HasSuffix(t, "$") || strings.HasSuffix(t, "€") || strings.HasSuffix(t, "£")
+}
+
+// isExtension tells whether "x12" or "ext" stands at i.
+func isExtension(p piece, i int) bool {
+	return lower(p.s[i]) == 'x' && digitAt(p, i+1) || i+3 <= p.hi && equalFold(p.s[i:i+3], "ext")
+}
+
+// leftOf returns the start of a number with the plus sign and bracket before it.
+func leftOf(p piece, i int) int {
+	for i > p.lo && (p.s[i-1] == '+' || p.s[i-1] == '(') {
+		i--
+	}
+	return i
+}
+
+// glued handles a word of letters and digits: the word begins at i, its first digit is at j.
+func (s *scan) glued(p piece, i, j int) int {
+	if j == i+2 {
+		if end := ibanEnd(p, i); end > 0 {
+			s.add(IBAN, i, end)
+			return end
+		}
+	}
+	return j // the digits follow as a number; letters before them make it odd
+}
+
+// windows looks at every row of items from a to b for a number of a known form, and returns the end of the last one it
+// added, or 0.
+func (s *scan) windows(p piece, a, b int) (end int) {
+	for g := a; g < b; {
+		it := &s.run.items[g]
+		if len(s.known.sayings) > 0 && it.start >= end {
+			if n := s.said(p, it.start, true); n > 0 {
+				for end = n; g < b && s.run.items[g].start < n; {
+					g++
+				}
+				continue
+			}
+		}
+		t, n := s.window(p, a, g, b)
+		if n == g {
+			g++
+			continue
+		}
+		if t != "" {
+			start := it.start
+			if t == Phone {
+				start = leftOf(p, start)
+			}
+			end = s.run.items[n-1].end
+			s.add(t, start, end)
+		}
+		g = n
+	}
+	return end
+}
+
+// window returns the type of the number that begins with item g and the item behind it; g itself if there is none. An
+// empty type with a later item is a number that stays.
+func (s *scan) window(p piece, a, g, b int) (Type, int) {
+	r := &s.run
+	if r.items[g].odd || r.tightLeft(p, g) {
+		return "", g
+	}
+	n, last := 0, g
+	for last < b && !r.items[last].odd && n+r.items[last].n <= 19 && !(last > g && !r.joins(last)) {
+		n += r.items[last].n
+		last++
+	}
+	if n < 4 {
+		return "", g
+	}
+	for e := last; e > g; e-- {
+		w := window{p: p, run: r, from: g, to: e, n: n, whole: g == a && e == b}
+		n -= r.items[e-1].n
+		if w.n < 4 || r.tightRight(p, e) {
+			continue
+		}
+		if t, hit := s.kind(w); hit {
+			return t, e
+		}
+	}
+	return "", g
+}
+
+// joins tells whether item i can belong to the number of the item before: a comma joins spoken digits only.
+func (r *run) joins(i int) bool {
+	return r.items[i].sep != ',' || r.items[i].spoken && r.items[i-1].spoken
+}
+
+// tightLeft tells whether more of a number or code is joined to item i by a tight separator.
+func (r *run) tightLeft(p piece, i int) bool {
+	if i > 0 {
+		return r.items[i].sep == '-' || r.items[i].sep == '.'
+	}
+	k := r.items[i].start
+	if k-2 < p.lo || r.items[i].spoken {
+		return false
+	}
+	switch p.s[k-1] {
+	case '.', ',', ':', '/', '-', '_', '=':
+		return isAlnum(p.s[k-2])
+	}
+	return p.s[k-1] == '_'
+}
+
+func (r *run) tightRight(p piece, e int) bool {
+	if e < len(r.items) {
+		return r.items[e].sep == '-' || r.items[e].sep == '.'
+	}
+	k := r.items[e-1].end
+	if k+1 >= p.hi || r.items[e-1].spoken {
+		return false
+	}
+	switch p.s[k] {
+	case '.', ',', ':', '/', '-':
+		return isDigit(p.s[k+1])
+	}
+	return false
+}
