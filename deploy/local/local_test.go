@@ -137,10 +137,17 @@ func TestHalfAnInstallIsNotOne(t *testing.T) {
 	}
 }
 
-func TestMissingPackageClientIsOneLine(t *testing.T) {
-	err := runClient(t.Context(), t.TempDir(), "no-such-client", "install it so")
-	if err == nil || err.Error() != "no-such-client is missing: install it so" {
-		t.Errorf("got %v", err)
+func TestMissingPrerequisitesAreALineEach(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("JAVA_HOME", "")
+	err := prerequisites()
+	if err == nil || strings.Count(err.Error(), "\n") != 2 {
+		t.Fatalf("want three lines, got %v", err)
+	}
+	for _, want := range []string{"a JDK of version 17", "Node.js with npm", "install Maven"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not name %q", err, want)
+		}
 	}
 }
 

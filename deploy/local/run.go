@@ -142,9 +142,9 @@ func (d *demo) play(ctx context.Context, once bool) error {
 	case <-ctx.Done():
 		return nil
 	case <-d.server.done:
-		return fmt.Errorf("postcall ended by itself (%v); the end of %s:\n%s", d.server.err, d.server.log(), tail(d.server.log(), 20))
+		return d.server.failure()
 	case e := <-d.engines.ended():
-		return fmt.Errorf("%s ended by itself (%v); its log is %s", e.name, e.err, e.log())
+		return e.failure()
 	}
 }
 

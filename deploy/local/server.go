@@ -94,7 +94,7 @@ func (s *server) awaitHealth(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("%s ended while starting (%v); the end of %s:\n%s", s.name, s.err, s.log(), tail(s.log(), 15))
+			return s.failure()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(100 * time.Millisecond):
@@ -132,6 +132,11 @@ func (s *server) kill() {
 	if s.gate != nil {
 		s.gate.close()
 	}
+}
+
+// failure says how a server ended that nobody asked to.
+func (s *server) failure() error {
+	return fmt.Errorf("%s ended by itself (%v); the end of %s:\n%s", s.name, s.err, s.log(), tail(s.log(), 20))
 }
 
 func (s *server) log() string { return filepath.Join(s.dir, "server.log") }

@@ -26,6 +26,9 @@ var shownColumns = []string{
 // sample is what is needed of a payload to find it again.
 type sample struct {
 	CallID     string `json:"callId"`
+	Name       any    `json:"callerName"`
+	Email      any    `json:"mentionedEmail"`
+	Phone      any    `json:"customerPhoneNumber"`
 	Transcript []struct {
 		Role    string `json:"role"`
 		Content string `json:"content"`
@@ -57,6 +60,17 @@ func readSamples(dir string) (files []string, calls []sample, err error) {
 	return files, calls, nil
 }
 
+// personal counts the kinds of personal values: the call with most of them shows best what became of them.
+func (s sample) personal() int {
+	n := 0
+	for _, v := range []any{s.Name, s.Email, s.Phone} {
+		if text, _ := v.(string); text != "" && s.word() != "" {
+			n++
+		}
+	}
+	return n
+}
+
 // word is something to search for: the longest ordinary word that the caller says, not a name and not a number.
 func (s sample) word() string {
 	best := ""
@@ -79,14 +93,14 @@ func (d *demo) show(ctx context.Context) error {
 	defer cancel()
 	first := d.calls[0]
 	for _, s := range d.calls {
-		if first.word() == "" {
+		if s.personal() > first.personal() {
 			first = s
 		}
 	}
 	var row map[string]json.RawMessage
 	var hit *elasticHit
 	p := startProgress("Waiting for the calls in both stores", nil)
-	err := poll(ctx, func() (err error) {
+	err := d.poll(ctx, func() (err error) {
 		for _, s := range d.calls {
 			if row, err = d.row(ctx, s.CallID); err != nil {
 				return err
@@ -105,20 +119,25 @@ func (d *demo) show(ctx context.Context) error {
 		return err
 	}
 	printRow(row)
-	hit.print(first.word())
-	return nil
+	return hit.print(first.word())
 }
 
-// poll tries until it works or ctx ends, and then says why it did not.
-func poll(ctx context.Context, try func() error) error {
+// poll tries until it works, the connector ends or ctx does, and then says what was wrong last.
+func (d *demo) poll(ctx context.Context, try func() error) error {
+	var last error
 	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+		case <-d.server.done:
+			return fmt.Errorf("postcall ended by itself (%v)", d.server.err)
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
@@ -159,17 +178,18 @@ func plain(value json.RawMessage) string {
 
 // elasticHit is a found document with the turns that made it one.
 type elasticHit struct {
-	Source    map[string]json.RawMessage `json:"_source"`
-	InnerHits map[string]struct {
-		Hits struct {
-			Hits []struct {
-				Source struct {
-					Seq  int    `json:"seq"`
-					Role string `json:"role"`
-				} `json:"_source"`
-				Highlight map[string][]string `json:"highlight"`
+	Source    json.RawMessage `json:"_source"`
+	InnerHits struct {
+		Turns struct {
+			Hits struct {
+				Hits []struct {
+					Nested struct {
+						Offset int `json:"offset"` // of the turn in the document
+					} `json:"_nested"`
+					Highlight map[string][]string `json:"highlight"`
+				} `json:"hits"`
 			} `json:"hits"`
-		} `json:"hits"`
+		} `json:"turns"`
 	} `json:"inner_hits"`
 }
 
@@ -184,7 +204,7 @@ func (d *demo) hit(ctx context.Context, callID, word string) (*elasticHit, error
 	if word != "" {
 		query["must"] = object{"nested": object{
 			"path": "turns", "query": object{"match": object{"turns.content": word}},
-			"inner_hits": object{"highlight": object{"fields": object{"turns.content": object{}}}},
+			"inner_hits": object{"highlight": object{"number_of_fragments": 0, "fields": object{"turns.content": object{}}}},
 		}}
 	}
 	body, err := json.Marshal(object{"query": object{"bool": query}})
@@ -209,16 +229,29 @@ func (d *demo) hit(ctx context.Context, callID, word string) (*elasticHit, error
 	return &found.Hits.Hits[0], nil
 }
 
-func (h *elasticHit) print(word string) {
-	fmt.Printf("\nElasticsearch, %q in the turns of call-transcripts:\n\n", word)
+// print shows the document with every turn, the found ones as Elasticsearch highlights them.
+func (h *elasticHit) print(word string) error {
+	var fields map[string]json.RawMessage
+	var turns []struct{ Role, Content string }
+	if err := json.Unmarshal(h.Source, &fields); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(fields["turns"], &turns); err != nil {
+		return err
+	}
+	for _, inner := range h.InnerHits.Turns.Hits.Hits {
+		if text := inner.Highlight["turns.content"]; len(text) > 0 && inner.Nested.Offset < len(turns) {
+			turns[inner.Nested.Offset].Content = text[0]
+		}
+	}
+	fmt.Printf("\nElasticsearch, call-transcripts searched for %q:\n\n", word)
 	for _, name := range []string{"callId", "callerName", "customerPhoneNumber", "mentionedEmail", "summary"} {
-		if value, ok := h.Source[name]; ok {
+		if value, ok := fields[name]; ok {
 			fmt.Printf("  %-22s %s\n", name, plain(value))
 		}
 	}
-	for _, inner := range h.InnerHits["turns"].Hits.Hits {
-		for _, text := range inner.Highlight["turns.content"] {
-			fmt.Printf("  turn %d, %-14s %s\n", inner.Source.Seq, inner.Source.Role, text)
-		}
+	for i, turn := range turns {
+		fmt.Printf("  turn %2d, %-13s %s\n", i, turn.Role, turn.Content)
 	}
+	return nil
 }
