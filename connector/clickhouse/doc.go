@@ -1,0 +1,57 @@
+// Package clickhouse loads call metrics into ClickHouse.
+//
+//	Loader    one attempt to insert a sealed batch; Check tells the sink whether the store is usable
+//	Migrator  plan, apply and status of the embedded migrations
+//
+// The path of a batch: Load checks every event (check.go), leaves out those that no column can hold, and appends the
+// others column by column (columns.go) to one native block, which is sent as one INSERT under a deduplication token.
+// No row is ever sent that the driver could refuse half-way, since a failed append poisons a batch.
+//
+// # Nothing twice
+//
+// Three layers, each enough for the cases below it:
+//
+//   - The token. The same batch with the same token is dropped by the server, whatever the connection, the process or the
+//     server was in between. It needs a window on the table (see the migration), which Check demands: a MergeTree without
+//     it ignores tokens silently. A window that has moved on is no harm, because of the next layer.
+//   - ReplacingMergeTree(version, is_deleted) ORDER BY (tenant, call_id): the highest version of a call wins, so that a
+//     repeated, corrected or stale delivery, and a batch loaded twice, are one call in the views.
+//   - The views read FINAL, so that this holds before any merge.
+//
+// When some events of a batch are left out, the rest is loaded under a token made of the batch's token, its index range
+// and a hash of the indices left out (DELIVERY.md, rule 17): the same on each attempt, and another one when a new release
+// leaves out others.
+//
+// # The table, decided 2026-11
+//
+// These can't be changed without writing the table anew:
+//
+//   - ORDER BY (tenant, call_id), nothing mutable: with a time in it, a corrected start leaves two calls, under FINAL too.
+//     Rejected: (tenant, call_started, call_id), though it would serve time filters better. They have a minmax index,
+//     and can have a projection.
+//   - No PARTITION BY. A correction across two partitions is never replaced, a batch of an import would span many
+//     partitions (error 252), and tokens are kept per partition. Rejected: toYYYYMM(call_started).
+//   - is_deleted from the start, since the engine's arguments can't be altered. Forgetting a call inserts a row with a
+//     higher version and is_deleted = 1 that holds only the key: the call is gone from the views at once, and a late
+//     delivery of an older version can't bring it back. The old row's data is then deleted physically by a mutation.
+//     Rejected: mutations alone, which a redelivery undoes.
+//   - version is UInt64 microseconds, the sealer's; received_at stands beside it, since for imports they differ.
+//
+// And these are choices:
+//
+//   - No transcript: texts are Elasticsearch's. turn_roles and turn_words keep each turn's role and length, from which the
+//     view call_turns is made. Rejected: a table of turns, which would need a second insert and a token of its own.
+//   - Empty strings, not NULL, where a text is not known; NULL where a number, a time or a yes-or-no is not known, since
+//     0, 1970 and "no" are answers.
+//   - The normalized value has Phonely's plain name (ai_success, follow_up, sentiment), the sender's own string ends in
+//     _raw.
+//   - No incremental materialized view on calls_raw: one redelivery makes its sums wrong (DELIVERY.md, rule 5).
+//   - Views with their definer's rights, so that analysts get no grant on calls_raw.
+//
+// # Migrations
+//
+// An embedded runner of some two hundred lines with templated database, cluster and engine. Rejected in 2026-11:
+// golang-migrate (no ON CLUSTER, and a dirty state after a failed statement) and goose (an own store would be as long).
+// ClickHouse has no transactional DDL, so every statement can be repeated (IF NOT EXISTS, OR REPLACE), which also makes
+// two at once harmless.
+package clickhouse

@@ -1,0 +1,223 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	chgo "github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/postcall/postcall/connector"
+)
+
+// State is how a migration stands in a database.
+type State string
+
+// The states.
+const (
+	Applied State = "applied"
+	Pending State = "pending"
+	Changed State = "changed" // applied with another text than this release has
+	Newer   State = "newer"   // applied by a newer release, not known to this one
+)
+
+// Migration is one step of the schema.
+type Migration struct {
+	Version    int       `json:"version"`
+	Name       string    `json:"name"`
+	State      State     `json:"state"`
+	AppliedAt  time.Time `json:"appliedAt,omitzero"`
+	Statements []string  `json:"statements,omitempty"` // of Plan only
+}
+
+// Migrator brings a database to the schema that this release loads into. It is safe to repeat, and two at once do no
+// harm: every statement can be repeated.
+type Migrator struct {
+	conn    driver.Conn
+	target  target
+	timeout time.Duration
+}
+
+// OpenMigrator returns a Migrator without connecting.
+func OpenMigrator(cfg connector.ClickHouseConfig, layout Layout) (*Migrator, error) {
+	conn, err := open(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Migrator{conn: conn, target: target{cfg.Database, layout}, timeout: cfg.Timeout}, nil
+}
+
+// Close closes the connections.
+func (m *Migrator) Close() error { return m.conn.Close() }
+
+// Status returns every migration, in order, with its state.
+func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
+	ctx, cancel := withDeadline(ctx, m.timeout)
+	defer cancel()
+	return status(ctx, m.conn, m.target)
+}
+
+// Plan returns the pending migrations with the statements that Apply would run.
+func (m *Migrator) Plan(ctx context.Context) ([]Migration, error) {
+	all, err := m.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := unchanged(all); err != nil {
+		return nil, err
+	}
+	srcs, err := sources()
+	if err != nil {
+		return nil, err
+	}
+	pending := []Migration{}
+	for _, mg := range all {
+		if mg.State != Pending {
+			continue
+		}
+		if mg.Statements, err = m.target.render(srcs[mg.Version]); err != nil {
+			return nil, err
+		}
+		pending = append(pending, mg)
+	}
+	return pending, nil
+}
+
+// Apply runs the pending migrations and returns them. After an error it can be called again: what was done stays, and
+// the migration that failed is run from its start.
+func (m *Migrator) Apply(ctx context.Context) ([]Migration, error) {
+	plan, err := m.Plan(ctx)
+	if err != nil || len(plan) == 0 {
+		return plan, err
+	}
+	if err := m.prepare(ctx); err != nil {
+		return nil, err
+	}
+	for i := range plan {
+		if err := m.apply(ctx, &plan[i]); err != nil {
+			return plan[:i], err
+		}
+	}
+	return plan, nil
+}
+
+// prepare makes the database, where it is missing, and the table of migrations.
+func (m *Migrator) prepare(ctx context.Context) error {
+	var n uint64
+	asking, cancel := withDeadline(ctx, m.timeout)
+	defer cancel()
+	row := m.conn.QueryRow(asking, "SELECT count() FROM system.databases WHERE name = ?", m.target.database)
+	if err := row.Scan(&n); err != nil {
+		return explain(asking, "look for database "+m.target.database, err)
+	}
+	srcs, err := sources()
+	if err != nil {
+		return err
+	}
+	statements, err := m.target.render(srcs[0])
+	if err != nil {
+		return err
+	}
+	if n == 0 { // asked first, since the user need not have the right to create one
+		create := fmt.Sprintf("CREATE DATABASE IF NOT EXISTS %s%s COMMENT 'Calls of AI voice agents, loaded by postcall'",
+			m.target.database, m.target.OnCluster())
+		statements = append([]string{create}, statements...)
+	}
+	for _, s := range statements {
+		if err := m.exec(ctx, s); err != nil {
+			return explain(ctx, "prepare database "+m.target.database, err)
+		}
+	}
+	return nil
+}
+
+func (m *Migrator) apply(ctx context.Context, mg *Migration) error {
+	act := fmt.Sprintf("apply migration %d (%s)", mg.Version, mg.Name)
+	for i, s := range mg.Statements {
+		if err := m.exec(ctx, s); err != nil {
+			return explain(ctx, fmt.Sprintf("%s, statement %d", act, i+1), err)
+		}
+	}
+	srcs, err := sources()
+	if err != nil {
+		return err
+	}
+	mg.State, mg.AppliedAt = Applied, time.Now().UTC().Truncate(time.Millisecond)
+	ctx, cancel := withDeadline(ctx, m.timeout)
+	defer cancel()
+	ctx = chgo.Context(ctx, chgo.WithSettings(chgo.Settings{"async_insert": 0}))
+	err = m.conn.Exec(ctx, "INSERT INTO "+m.target.Table("schema_migrations")+
+		" (version, name, checksum, applied_at) SELECT ?, ?, ?, fromUnixTimestamp64Milli(?)",
+		uint32(mg.Version), mg.Name, srcs[mg.Version].checksum, mg.AppliedAt.UnixMilli())
+	return explain(ctx, "record that "+act+" is done", err)
+}
+
+// exec runs a statement that can be repeated. Another Apply at the same moment can get into its way between the check
+// and the creation: it is tried again.
+func (m *Migrator) exec(ctx context.Context, statement string) (err error) {
+	for range 5 {
+		ctx, cancel := withDeadline(ctx, m.timeout)
+		err = m.conn.Exec(ctx, statement)
+		cancel()
+		if !isCode(err, codeTableExists, codeDatabaseExists, codeUnknownTable, codeUnknownDatabase) {
+			return err
+		}
+	}
+	return err
+}
+
+// status compares what is recorded in the database with the embedded migrations.
+func status(ctx context.Context, conn driver.Conn, t target) ([]Migration, error) {
+	srcs, err := sources()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Migration, 0, len(srcs))
+	for _, s := range srcs[1:] {
+		all = append(all, Migration{Version: s.version, Name: s.name, State: Pending})
+	}
+	act := "read " + t.Table("schema_migrations")
+	rows, err := conn.Query(ctx, "SELECT version, name, checksum, applied_at FROM "+t.Table("schema_migrations")+" FINAL ORDER BY version")
+	if isCode(err, codeUnknownTable, codeUnknownDatabase) {
+		return all, nil
+	}
+	if err != nil {
+		return nil, explain(ctx, act, err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var version uint32
+		var checksum string
+		var mg Migration
+		if err := rows.Scan(&version, &mg.Name, &checksum, &mg.AppliedAt); err != nil {
+			return nil, explain(ctx, act, err)
+		}
+		mg.Version, mg.State = int(version), Applied
+		switch {
+		case mg.Version == 0: // nobody records it
+			continue
+		case mg.Version >= len(srcs):
+			mg.State = Newer
+			all = append(all, mg)
+			continue
+		case checksum != srcs[mg.Version].checksum:
+			mg.State = Changed
+		}
+		all[mg.Version-1] = mg
+	}
+	return all, explain(ctx, act, rows.Err())
+}
+
+// unchanged returns an error that says what to do about the migrations that this release has with another text.
+func unchanged(all []Migration) error {
+	var errs []error
+	for _, mg := range all {
+		if mg.State == Changed {
+			errs = append(errs, fmt.Errorf("migration %d (%s) was applied on %s with another text than this release has: run the release that "+
+				"applied it, or, when developing, add a migration instead of changing one", mg.Version, mg.Name, mg.AppliedAt.Format(time.DateOnly)))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,111 @@
+package clickhouse
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// DedupWindow is how many inserts calls_raw remembers the tokens of. It must cover every sealed message that can exist.
+const DedupWindow = 100_000
+
+// dedupWindowAge is how long a replicated calls_raw remembers a token: longer than any backlog is meant to wait.
+const dedupWindowAge = 30 * 24 * time.Hour
+
+//go:embed migrations/*.sql
+var files embed.FS
+
+// Layout says how the tables are spread. The zero value is a single server, or ClickHouse Cloud, which replaces the
+// engines by its own.
+type Layout struct {
+	Cluster    string // name for ON CLUSTER; empty for none
+	Replicated bool   // Replicated engines, with the server's default path and replica
+}
+
+// source is an embedded migration.
+type source struct {
+	version  int
+	name     string
+	checksum string // of the text as embedded: it doesn't depend on database or layout
+	text     string
+}
+
+// sources returns the embedded migrations in order; the first one makes schema_migrations and has version 0.
+func sources() ([]source, error) {
+	entries, err := fs.ReadDir(files, "migrations")
+	if err != nil {
+		return nil, err
+	}
+	all := make([]source, 0, len(entries))
+	for i, entry := range entries {
+		text, err := files.ReadFile("migrations/" + entry.Name())
+		if err != nil {
+			return nil, err
+		}
+		num, name, _ := strings.Cut(strings.TrimSuffix(entry.Name(), ".sql"), "_")
+		version, err := strconv.Atoi(num)
+		if err != nil || version != i {
+			return nil, fmt.Errorf("migrations/%s is not number %04d", entry.Name(), i)
+		}
+		sum := sha256.Sum256(text)
+		all = append(all, source{version, name, hex.EncodeToString(sum[:]), string(text)})
+	}
+	return all, nil
+}
+
+// target fills the templates of migrations.
+type target struct {
+	database string
+	layout   Layout
+}
+
+// Table returns a table's qualified name.
+func (t target) Table(name string) string { return t.database + "." + name }
+
+// OnCluster returns the clause that follows a name in DDL, or nothing.
+func (t target) OnCluster() string {
+	if t.layout.Cluster == "" {
+		return ""
+	}
+	return " ON CLUSTER '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(t.layout.Cluster) + "'"
+}
+
+// Engine returns a MergeTree engine with its arguments.
+func (t target) Engine(kind, args string) string {
+	if t.layout.Replicated {
+		kind = "Replicated" + kind
+	}
+	return kind + "(" + args + ")"
+}
+
+// Window returns the deduplication window in inserts.
+func (target) Window() int { return DedupWindow }
+
+// WindowSeconds returns it in seconds, for replicated tables.
+func (target) WindowSeconds() int { return int(dedupWindowAge.Seconds()) }
+
+// render returns the statements of a migration. A statement ends with a semicolon at the end of a line.
+func (t target) render(src source) ([]string, error) {
+	tmpl, err := template.New(src.name).Option("missingkey=error").Parse(src.text)
+	if err != nil {
+		return nil, fmt.Errorf("migration %d: %w", src.version, err)
+	}
+	var b bytes.Buffer
+	if err := tmpl.Execute(&b, t); err != nil {
+		return nil, fmt.Errorf("migration %d: %w", src.version, err)
+	}
+	var statements []string
+	for s := range strings.SplitSeq(b.String(), ";\n") {
+		if s = strings.TrimSpace(s); s != "" {
+			statements = append(statements, s)
+		}
+	}
+	return statements, nil
+}
