@@ -1,0 +1,169 @@
+# Everything that CI runs is a target here, and CI runs nothing else. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+export GOWORK := off
+
+# What is installed on demand lives in a cache that all clones share.
+CACHE := $(or $(POSTCALL_CACHE),$(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME)/postcall),$(HOME)/.cache/postcall)
+TOOLS := $(CACHE)/bin
+
+# The pinned tools: a new version is a new folder.
+GOLANGCI_VERSION     := v2.15.0
+HELM_VERSION         := v3.22.0
+KUBE_SCORE_VERSION   := v1.20.0
+K8S_VALIDATE_VERSION := 1.37.0
+
+GOLANGCI     := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+HELM         := $(TOOLS)/helm-$(HELM_VERSION)/helm
+KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
+K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
+
+VERSION := $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || echo dev)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION:v%=%) -X main.commit=$(COMMIT)
+
+# Every module but the root; testdata has modules that are data.
+MODULES := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -printf '%h\n' | sort)
+
+TESTFLAGS := -race -timeout 20m -json
+GO_TEST   := go test $(TESTFLAGS)
+UP        := bin/local up --
+PKG       ?= ./...
+FUZZTIME  ?= 10s
+COUNT     ?= 5
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
+
+## Build and run
+
+.PHONY: build
+build: plugins ## bin/postcall and bin/plugins/NAME
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/postcall ./cmd/postcall
+
+.PHONY: plugins
+plugins: ## bin/plugins/NAME of each plugins/NAME
+	CGO_ENABLED=0 go build -trimpath -o bin/plugins/ ./plugins/...
+
+.PHONY: run
+run: build bin/local ## start it with a real ClickHouse and Elasticsearch, and deliver sample calls, until Ctrl-C
+	bin/local run
+
+.PHONY: demo
+demo: build bin/local ## the same, and stop once the calls have been shown
+	bin/local run --once
+
+.PHONY: bin/local
+bin/local:
+	@cd deploy/local && go build -o ../../bin/local .
+
+.PHONY: bin/noskip
+bin/noskip:
+	@cd tools && go build -o ../bin/noskip ./noskip
+
+## Test
+
+.PHONY: test
+test: build bin/local bin/noskip $(HELM) ## every test of every module, on real engines; a skipped one fails
+	bin/local install
+	$(UP) $(GO_TEST) ./... | bin/noskip
+	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) ./... | bin/noskip; done
+
+.PHONY: race
+race: build bin/local bin/noskip ## the tests of PKG, COUNT times in random order under the race detector
+	$(UP) $(GO_TEST) -count $(COUNT) -shuffle on $(PKG) | bin/noskip
+
+.PHONY: integration
+integration: bin/local bin/noskip ## the loaders on a real ClickHouse and a real Elasticsearch
+	$(UP) $(GO_TEST) -count 1 ./connector/clickhouse/... ./connector/elastic/... | bin/noskip
+
+.PHONY: e2e
+e2e: build bin/local bin/noskip ## the built program, from the delivery to both stores
+	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
+
+.PHONY: faults
+faults: build bin/local bin/noskip ## the tests that kill, fill, break and restart things
+	$(UP) $(GO_TEST) -count 1 -run 'Fault|Kill|Crash|Restart|Damage' ./... | bin/noskip
+
+.PHONY: fuzz
+fuzz: ## every fuzz test for FUZZTIME
+	@grep -rnoE --include='*_test.go' '^func Fuzz\w+' . | while IFS=: read -r file _ name; do \
+		echo "== $$file $${name#func }"; \
+		(cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) .); \
+	done
+
+.PHONY: bench
+bench: build bin/local ## load the connector on real engines and write the figures to bench/results
+	bin/local up --bench -- go run -C bench .
+
+## Check
+
+.PHONY: lint
+lint: proto-check tidy-check $(GOLANGCI) ## format, linters and import rules of every module
+	@for m in . $(MODULES); do \
+		echo "golangci-lint $$m"; (cd $$m && $(GOLANGCI) run --config '$(CURDIR)/.golangci.yaml' ./...) || failed=1; \
+	done; exit $${failed:-0}
+
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the Go code
+	@for m in . $(MODULES); do (cd $$m && $(GOLANGCI) fmt --config '$(CURDIR)/.golangci.yaml' ./...); done
+
+.PHONY: proto-check
+proto-check: ## the generated code is what the proto says
+	sh transforms/wire/generate.sh check
+
+.PHONY: tidy-check
+tidy-check: ## go.mod and go.sum of every module are tidy
+	@for m in . $(MODULES); do echo "go mod tidy $$m"; go -C $$m mod tidy -diff || failed=1; done; exit $${failed:-0}
+
+## The chart
+
+CHART := deploy/helm/postcall
+# The oldest that Chart.yaml allows, and the last four.
+K8S_VERSIONS := 1.30 1.34 1.35 1.36 1.37
+K8S_NEWEST   := $(lastword $(K8S_VERSIONS))
+# Not asked for: a CPU limit (it throttles an intake that has to answer, and memory is the limit that protects others),
+# and to pull on every start (tags are versions, and a registry that is down must not keep the buffer from starting).
+KUBE_SCORE_FLAGS := --kubernetes-version v$(K8S_NEWEST) --ignore-container-cpu-limit \
+	--ignore-test container-image-pull-policy --output-format ci
+
+.PHONY: helm
+helm: $(HELM) $(KUBE_SCORE) $(K8S_VALIDATE) bin/noskip ## lint, render, validate and test the chart
+	@rm -rf dist/helm && mkdir -p dist/helm
+	@for values in $(CHART)/ci/*-values.yaml; do \
+		name=$$(basename "$$values" -values.yaml); \
+		$(HELM) lint $(CHART) --strict --quiet --kube-version $(K8S_NEWEST).0 --values "$$values"; \
+		$(HELM) template $$name $(CHART) --namespace calls --kube-version $(K8S_NEWEST).0 --values "$$values" > dist/helm/$$name.yaml; \
+		echo "rendered dist/helm/$$name.yaml"; \
+	done
+	@for v in $(K8S_VERSIONS); do \
+		$(K8S_VALIDATE) --strict --quiet --no-warn -k $$v dist/helm/*.yaml; echo "valid for Kubernetes $$v"; \
+	done
+	@$(KUBE_SCORE) score $(KUBE_SCORE_FLAGS) dist/helm/full.yaml > dist/helm/policy.txt || \
+		{ grep -v '^\[OK\]\|^\[SKIPPED\]' dist/helm/policy.txt; exit 1; }
+	@echo "kube-score: $$(grep -c '^\[OK\]' dist/helm/policy.txt) checks passed"
+	HELM=$(HELM) go test -C deploy/helm $(TESTFLAGS) ./... | bin/noskip
+
+## Tools and clean-up
+
+$(GOLANGCI):
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+$(HELM):
+	GOBIN=$(@D) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+
+$(KUBE_SCORE):
+	GOBIN=$(@D) go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
+
+$(K8S_VALIDATE):
+	@python3 -m venv --clear $(@D)/.. || { echo "make helm needs Python 3 with venv (Debian: python3-venv)" >&2; exit 1; }
+	$(@D)/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+
+.PHONY: clean
+clean: ## remove what was built here; the cache stays
+	rm -rf bin dist
