@@ -1,5 +1,16 @@
 // Command local runs a real ClickHouse and a real Elasticsearch on a developer's machine without Docker, for as long
 // as a command needs them.
+//
+// The way through the code: main.go (command line), install.go (the engines into the cache), up.go (both engines with
+// their data folder), server.go (one process: start, wait until healthy, end), clickhouse.go and elasticsearch.go
+// (what each engine needs), run.go and show.go (the demonstration).
+//
+// ClickHouse is a library that chdb.go loads into a process of its own and tells to listen. A native login that it
+// refuses would abort it there, so gate.go checks logins in front of it. Elasticsearch refuses to run as root: as root
+// it runs as nobody, and if nobody can't enter the cache or the data folder, its part is in /var/cache/postcall.
+//
+// The engines end with this process however it ends. Rejected, 2026-11: a supervisor process for each engine that
+// watches a pipe. The kernel's parent-death signal does the same, works while the engine is frozen, and is one line.
 package main
 
 import (

@@ -19,7 +19,7 @@ const showTimeout = 60 * time.Second
 // shownColumns are the columns of a call that are worth a line, as far as the view has them.
 var shownColumns = []string{
 	"call_id", "agent_name", "caller_name", "customer_phone_number", "mentioned_email", "call_started", "duration",
-	"topic", "topics", "sentiment", "ai_success", "follow_up", "ended_reason", "turns_agent", "turns_user", "talk_ratio",
+	"topic", "topics", "sentiment", "ai_success", "follow_up", "ended_reason", "agent_turns", "user_turns", "talk_ratio", "words_per_minute",
 	"summary", "transforms",
 }
 
@@ -200,7 +200,7 @@ func (d *demo) hit(ctx context.Context, callID, word string) (*elasticHit, error
 		return nil, err
 	}
 	type object map[string]any
-	query := object{"filter": object{"term": object{"callId": callID}}}
+	query := object{"filter": object{"term": object{"call_id": callID}}}
 	if word != "" {
 		query["must"] = object{"nested": object{
 			"path": "turns", "query": object{"match": object{"turns.content": word}},
@@ -245,7 +245,7 @@ func (h *elasticHit) print(word string) error {
 		}
 	}
 	fmt.Printf("\nElasticsearch, call-transcripts searched for %q:\n\n", word)
-	for _, name := range []string{"callId", "callerName", "customerPhoneNumber", "mentionedEmail", "summary"} {
+	for _, name := range []string{"call_id", "agent_name", "caller_name", "customer_phone_number", "mentioned_email", "topics", "summary"} {
 		if value, ok := fields[name]; ok {
 			fmt.Printf("  %-22s %s\n", name, plain(value))
 		}
