@@ -57,7 +57,7 @@ func openCache(getenv func(string) string) (cache, error) {
 	if os.Geteuid() == 0 && !enterable(dir) {
 		c.elastic = rootCache
 		if err := os.MkdirAll(rootCache, 0o755); err != nil {
-			return cache{}, fmt.Errorf("Elasticsearch can't run as root, and the user nobody can't enter %s: "+
+			return cache{}, fmt.Errorf("nobody, who runs Elasticsearch for root, can't enter %s: "+
 				"set POSTCALL_CACHE to a folder that it can enter: %w", dir, err)
 		}
 	}

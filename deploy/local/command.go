@@ -27,8 +27,7 @@ func runCommand(ctx context.Context, command, env []string) (int, error) {
 		err = cmd.Run()
 	}()
 	<-idle
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		if st, ok := exit.Sys().(syscall.WaitStatus); ok && st.Signaled() {
 			return 128 + int(st.Signal()), nil
 		}

@@ -63,7 +63,7 @@ func elasticsearch(c cache, data string, port int, bench bool) (*server, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := elasticFiles(home, dir, port, transport); err != nil {
+	if err := elasticFiles(dir, port, transport); err != nil {
 		return nil, err
 	}
 	url := fmt.Sprintf("http://127.0.0.1:%d", port)
@@ -101,7 +101,7 @@ func heap(bench bool) string {
 }
 
 // elasticFiles writes the configuration into dir and hands dir to the user that the node runs as.
-func elasticFiles(home, dir string, port, transport int) error {
+func elasticFiles(dir string, port, transport int) error {
 	for _, sub := range []string{"config", "config/jvm.options.d", "data", "logs", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -37,7 +38,7 @@ func TestCacheFolderFollowsTheEnvironment(t *testing.T) {
 }
 
 func TestEnterableWantsEveryFolderAboveOpen(t *testing.T) {
-	dir, err := os.MkdirTemp("/tmp", "postcall-test-")
+	dir, err := os.MkdirTemp("/tmp", "postcall-test-") //nolint:usetesting // t.TempDir is below a private folder
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,13 +306,11 @@ func descendants(pid int) map[int]string {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, list := range lists {
 		data, _ := os.ReadFile(list)
-		for _, f := range strings.Fields(string(data)) {
+		for f := range strings.FieldsSeq(string(data)) {
 			var child int
 			_, _ = fmt.Sscan(f, &child)
 			out[child] = birth(child)
-			for p, b := range descendants(child) {
-				out[p] = b
-			}
+			maps.Copy(out, descendants(child))
 		}
 	}
 	return out

@@ -43,6 +43,5 @@ func portFree(port int) bool {
 	if err != nil {
 		return false
 	}
-	l.Close()
-	return true
+	return l.Close() == nil
 }

@@ -136,7 +136,15 @@ func (s *server) kill() {
 
 // failure says how a server ended that nobody asked to.
 func (s *server) failure() error {
-	return fmt.Errorf("%s ended by itself (%v); the end of %s:\n%s", s.name, s.err, s.log(), tail(s.log(), 20))
+	return fmt.Errorf("%s ended by itself (%w); the end of %s:\n%s", s.name, ended(s.err), s.log(), tail(s.log(), 20))
+}
+
+// ended is err, or what stands for none.
+func ended(err error) error {
+	if err == nil {
+		return errors.New("exit status 0")
+	}
+	return err
 }
 
 func (s *server) log() string { return filepath.Join(s.dir, "server.log") }
@@ -148,7 +156,7 @@ func (s *server) pid() int {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", own))
 	for _, list := range lists {
 		children, _ := os.ReadFile(list) // a thread that is gone has none
-		for _, f := range strings.Fields(string(children)) {
+		for f := range strings.FieldsSeq(string(children)) {
 			if pid, err := strconv.Atoi(f); err == nil {
 				return pid
 			}
@@ -189,7 +197,7 @@ func startAll(ctx context.Context, engines []*server) error {
 		all = errors.Join(all, <-errs)
 	}
 	if all != nil {
-		closeAll(engines)
+		all = errors.Join(all, closeAll(engines))
 	}
 	return all
 }

@@ -137,7 +137,7 @@ func (d *demo) poll(ctx context.Context, try func() error) error {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
 		case <-d.server.done:
-			return fmt.Errorf("postcall ended by itself (%v)", d.server.err)
+			return fmt.Errorf("postcall ended by itself (%w)", ended(d.server.err))
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
@@ -152,7 +152,7 @@ func (d *demo) row(ctx context.Context, callID string) (map[string]json.RawMessa
 		return nil, err
 	}
 	if n := bytes.Count(out, []byte("\n")); n != 1 {
-		return nil, fmt.Errorf("ClickHouse has %d rows of call %s", n, callID)
+		return nil, fmt.Errorf("call %s has %d rows in ClickHouse", callID, n)
 	}
 	var row map[string]json.RawMessage
 	return row, json.Unmarshal(out, &row)
@@ -224,7 +224,7 @@ func (d *demo) hit(ctx context.Context, callID, word string) (*elasticHit, error
 		return nil, err
 	}
 	if n := len(found.Hits.Hits); n != 1 {
-		return nil, fmt.Errorf("Elasticsearch finds %d documents of call %s with %q", n, callID, word)
+		return nil, fmt.Errorf("call %s has %d documents with %q in Elasticsearch", callID, n, word)
 	}
 	return &found.Hits.Hits[0], nil
 }

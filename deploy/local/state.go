@@ -135,7 +135,7 @@ func lockFile(ctx context.Context, path, wait string) (unlock func(), err error)
 	if err != nil {
 		return nil, err
 	}
-	unlock = func() { f.Close() }
+	unlock = func() { _ = f.Close() }
 	var p *progress
 	for {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -151,8 +151,7 @@ func lockFile(ctx context.Context, path, wait string) (unlock func(), err error)
 		p.done(err)
 	}
 	if err != nil {
-		f.Close()
-		return nil, errors.Join(err, ctx.Err())
+		return nil, errors.Join(err, ctx.Err(), f.Close())
 	}
 	return unlock, nil
 }
