@@ -22,7 +22,7 @@ HELM         := $(TOOLS)/helm-$(HELM_VERSION)/helm
 KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
 
-VERSION := $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || echo dev)
+VERSION := $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || echo 0.0.0-dev)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION:v%=%) -X main.commit=$(COMMIT)
 
@@ -106,7 +106,7 @@ bench: build bin/local ## load the connector on real engines and write the figur
 .PHONY: lint
 lint: proto-check tidy-check $(GOLANGCI) ## format, linters and import rules of every module
 	@for m in . $(MODULES); do \
-		echo "golangci-lint $$m"; (cd $$m && $(GOLANGCI) run --config '$(CURDIR)/.golangci.yaml' ./...) || failed=1; \
+		echo "golangci-lint $$m"; (cd $$m && $(GOLANGCI) run --allow-serial-runners --config '$(CURDIR)/.golangci.yaml' ./...) || failed=1; \
 	done; exit $${failed:-0}
 
 .PHONY: fmt
@@ -151,14 +151,16 @@ helm: $(HELM) $(KUBE_SCORE) $(K8S_VALIDATE) bin/noskip ## lint, render, validate
 
 ## Tools and clean-up
 
+INSTALL = CGO_ENABLED=0 GOBIN=$(@D) go install -trimpath
+
 $(GOLANGCI):
-	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	$(INSTALL) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
 $(HELM):
-	GOBIN=$(@D) go install helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
+	$(INSTALL) helm.sh/helm/v3/cmd/helm@$(HELM_VERSION)
 
 $(KUBE_SCORE):
-	GOBIN=$(@D) go install github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
+	$(INSTALL) github.com/zegl/kube-score/cmd/kube-score@$(KUBE_SCORE_VERSION)
 
 $(K8S_VALIDATE):
 	@python3 -m venv --clear $(@D)/.. || { echo "make helm needs Python 3 with venv (Debian: python3-venv)" >&2; exit 1; }

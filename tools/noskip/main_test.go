@@ -24,15 +24,18 @@ func TestNoSkip(t *testing.T) {
 		},
 		"a skipped test fails, with its reason": {
 			`func TestA(t *testing.T) {}; func TestB(t *testing.T) { t.Skip("no engine") }`, 1,
-			[]string{"no engine", "1 passed, 0 failed, 1 skipped\n", "counts as failed"}, nil,
+			[]string{"no engine", "1 passed, 0 failed, 1 skipped\n", "counts as failed"},
+			nil,
 		},
 		"a skipped subtest fails": {
 			`func TestA(t *testing.T) { t.Run("sub", func(t *testing.T) { t.SkipNow() }) }`, 1,
-			[]string{"1 passed, 0 failed, 1 skipped\n"}, nil,
+			[]string{"1 passed, 0 failed, 1 skipped\n"},
+			nil,
 		},
 		"a failed test shows its output": {
 			`func TestA(t *testing.T) { t.Error("reason") }`, 1,
-			[]string{"reason", "FAIL" + closing, "0 passed, 1 failed, 0 skipped\n"}, nil,
+			[]string{"reason", "FAIL" + closing, "0 passed, 1 failed, 0 skipped\n"},
+			nil,
 		},
 		"a build that fails": {`func TestA(t *testing.T) { undefined() }`, 1, []string{"undefined: undefined"}, nil},
 		"a crash":            {`func TestA(t *testing.T) { println("last words"); os.Exit(3) }`, 1, []string{"TestA", "last words"}, nil},
