@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/postcall/postcall/transforms/wire"
 )
 
 // AppendEvents appends the events to dst as a wire.Events message and returns the extended buffer. The results of
@@ -221,18 +223,21 @@ func sizeInt(tag uint64, v int32) int {
 
 // writer appends messages; the first thing that can't be represented is its error.
 type writer struct {
-	b   []byte
-	err error
+	b      []byte
+	err    error
+	within uint64 // the tag of the message inside the event that is being written, 0 for the event
 }
 
 func (w *writer) event(e *Event) {
 	for num := 1; num < len(texts); num++ {
 		w.text(uint64(num)<<3|2, *texts[num](e))
 	}
+	w.within = tagTranscript
 	for i := range e.Transcript {
 		w.length(tagTranscript, sizeTurn(&e.Transcript[i]))
 		w.turn(&e.Transcript[i])
 	}
+	w.within = 0
 	w.list(tagKeyPoints, e.KeyPoints)
 	w.list(tagQuestions, e.UnansweredQuestions)
 	w.list(tagActionItems, e.ActionItems)
@@ -255,8 +260,10 @@ func (w *writer) event(e *Event) {
 	w.bool(tagAISuccessBool, e.AISuccessBool)
 	if e.Metrics != (Metrics{}) {
 		w.length(tagMetrics, sizeMetrics(&e.Metrics))
+		w.within = tagMetrics
 		w.metrics(&e.Metrics)
 	}
+	w.within = tagTransforms
 	for i := range e.Transforms {
 		a := &e.Transforms[i]
 		w.length(tagTransforms, sizeApplied(a))
@@ -264,10 +271,12 @@ func (w *writer) event(e *Event) {
 		w.text(tagAppliedVersion, a.Version)
 	}
 	if e.Outcome != (Outcome{}) {
+		w.within = tagOutcome
 		w.length(tagOutcome, sizeOutcome(&e.Outcome))
 		w.int(tagDecision, int32(e.Outcome.Decision))
 		w.text(tagReason, e.Outcome.Reason)
 	}
+	w.within = 0
 }
 
 func (w *writer) turn(t *Turn) {
@@ -350,7 +359,7 @@ func (w *writer) time(tag uint64, t time.Time) {
 
 func (w *writer) fail(tag uint64, err error) {
 	if w.err == nil {
-		w.err = fieldError(tag, err)
+		w.err = fieldError(w.within, tag, err)
 	}
 }
 
@@ -361,8 +370,14 @@ var (
 	errYear      = errors.New("a year outside 1 to 9999")
 )
 
-func fieldError(tag uint64, err error) error {
-	return fmt.Errorf("field %d of wire/transform.proto: %w", tag>>3, err)
+// fieldError names a field as transform.proto does, for example transcript.content.
+func fieldError(within, tag uint64, err error) error {
+	fields, prefix := (&wire.Event{}).ProtoReflect().Descriptor().Fields(), ""
+	if within != 0 {
+		f := fields.ByNumber(protowire.Number(within >> 3))
+		fields, prefix = f.Message().Fields(), string(f.Name())+"."
+	}
+	return fmt.Errorf("%s%s: %w", prefix, fields.ByNumber(protowire.Number(tag>>3)).Name(), err)
 }
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

@@ -174,7 +174,7 @@ func cut(list []string, n int) (first, rest []string) {
 }
 
 func decodeTurn(b []byte, t *Turn) error {
-	r := reader{b: b}
+	r := reader{b: b, within: tagTranscript}
 	for r.next() {
 		switch r.tag {
 		case tagTurnRole:
@@ -189,7 +189,7 @@ func decodeTurn(b []byte, t *Turn) error {
 }
 
 func decodeMetrics(b []byte, m *Metrics, options func() *optionals) error {
-	r := reader{b: b}
+	r := reader{b: b, within: tagMetrics}
 	for r.next() {
 		switch r.tag {
 		case tagTalkRatio:
@@ -206,7 +206,7 @@ func decodeMetrics(b []byte, m *Metrics, options func() *optionals) error {
 }
 
 func decodeApplied(b []byte, a *Applied) error {
-	r := reader{b: b}
+	r := reader{b: b, within: tagTransforms}
 	for r.next() {
 		switch r.tag {
 		case tagAppliedName:
@@ -219,7 +219,7 @@ func decodeApplied(b []byte, a *Applied) error {
 }
 
 func decodeOutcome(b []byte, o *Outcome) error {
-	r := reader{b: b}
+	r := reader{b: b, within: tagOutcome}
 	for r.next() {
 		switch r.tag {
 		case tagDecision:
@@ -233,8 +233,9 @@ func decodeOutcome(b []byte, o *Outcome) error {
 
 // reader walks through the fields of one message.
 type reader struct {
-	b   []byte // what is still to be read
-	err error
+	b      []byte // what is still to be read
+	err    error
+	within uint64 // the tag of the message inside the event that is being read, 0 for the event
 
 	tag    uint64 // of the current field
 	number uint64 // its value, where it is a varint or eight bytes
@@ -249,7 +250,7 @@ func (r *reader) next() bool {
 	if len(r.b) == 0 || r.err != nil {
 		return false
 	}
-	tag, n := protowire.ConsumeVarint(r.b)
+	tag, n := varint(r.b)
 	if n < 0 || tag>>3 < 1 || tag>>3 > uint64(protowire.MaxValidNumber) {
 		r.err = errTruncated
 		return false
@@ -258,11 +259,17 @@ func (r *reader) next() bool {
 	rest, m := r.b[n:], 0
 	switch tag & 7 {
 	case 0:
-		r.number, m = protowire.ConsumeVarint(rest)
+		r.number, m = varint(rest)
 	case 1:
 		r.number, m = protowire.ConsumeFixed64(rest)
 	case 2:
-		r.bytes, m = protowire.ConsumeBytes(rest)
+		var size uint64
+		if size, m = varint(rest); m < 0 || size > uint64(len(rest)-m) {
+			r.err = errTruncated
+			return false
+		}
+		r.bytes = rest[m : m+int(size)]
+		m += int(size)
 	default:
 		m = protowire.ConsumeFieldValue(protowire.Number(tag>>3), protowire.Type(tag&7), rest)
 	}
@@ -274,6 +281,17 @@ func (r *reader) next() bool {
 	return true
 }
 
+// varint is protowire.ConsumeVarint, inlined for the short ones: nearly all tags and lengths.
+func varint(b []byte) (uint64, int) {
+	if len(b) > 0 && b[0] < 0x80 {
+		return uint64(b[0]), 1
+	}
+	if len(b) > 1 && b[1] < 0x80 {
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7, 2
+	}
+	return protowire.ConsumeVarint(b)
+}
+
 func (r *reader) fail(err error) {
 	if r.err == nil && err != nil {
 		r.err = err
@@ -283,7 +301,7 @@ func (r *reader) fail(err error) {
 // text returns the current field without copying it.
 func (r *reader) text() string {
 	if !utf8.Valid(r.bytes) {
-		r.fail(fieldError(r.tag, errNotUTF8))
+		r.fail(fieldError(r.within, r.tag, errNotUTF8))
 		return ""
 	}
 	return unsafe.String(unsafe.SliceData(r.bytes), len(r.bytes)) // nothing else refers to these bytes any more
@@ -297,7 +315,7 @@ func (r *reader) bool(at *bool) *bool {
 func (r *reader) double(at *float64) *float64 {
 	*at = math.Float64frombits(r.number)
 	if !finite(*at) {
-		r.fail(fieldError(r.tag, errNotFinite))
+		r.fail(fieldError(r.within, r.tag, errNotFinite))
 	}
 	return at
 }
@@ -305,7 +323,7 @@ func (r *reader) double(at *float64) *float64 {
 func (r *reader) time() time.Time {
 	t := time.UnixMicro(int64(r.number)).UTC()
 	if y := t.Year(); y < 1 || y > 9999 {
-		r.fail(fieldError(r.tag, errYear))
+		r.fail(fieldError(r.within, r.tag, errYear))
 	}
 	return t
 }

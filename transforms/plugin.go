@@ -70,6 +70,9 @@ func Open(ctx context.Context, spec Spec) (*Plugin, error) {
 // Transform hands the batch to the plugin and checks the answer; see Transformer for what it must hold. It leaves batch
 // as it is. An error is permanent (IsPermanent) where this batch would fail again, and then the rest of it may pass
 // without the event that is at fault.
+//
+// When Spec.Timeout or a deadline of ctx passes, the plugin is killed: the only way to end a transform that hangs. When
+// ctx is canceled, it is told and lives on.
 func (p *Plugin) Transform(ctx context.Context, batch []Event) ([]Event, error) {
 	if len(batch) == 0 {
 		return batch, ctx.Err()
@@ -123,6 +126,7 @@ func (p *Plugin) transform(ctx context.Context, batch []Event) ([]Event, error) 
 	if err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	within, cancel := context.WithTimeoutCause(ctx, p.spec.Timeout, ErrPluginTimeout)
 	defer cancel()
 	out, err := callTransform(within, proc.conn, batch)
@@ -130,11 +134,11 @@ func (p *Plugin) transform(ctx context.Context, batch []Event) ([]Event, error) 
 	case err == nil:
 		p.succeeded(proc)
 		return checkAnswer(p.spec.Name, proc.version, batch, out)
-	case ctx.Err() != nil:
+	case errors.Is(within.Err(), context.Canceled):
 		return nil, context.Cause(ctx)
 	case within.Err() != nil:
 		p.discard(proc)
-		return nil, fmt.Errorf("plugin %s: %w: %d events in %s", p.spec.Name, ErrPluginTimeout, len(batch), p.spec.Timeout)
+		return nil, fmt.Errorf("plugin %s: %w: %d events in %s", p.spec.Name, ErrPluginTimeout, len(batch), time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, ErrPluginGone):
 		p.discard(proc)
 	}

@@ -1,0 +1,137 @@
+// Command fault is a plugin that does what an event's summary says: the tests of package transforms run it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+type settings struct {
+	Suffix string `json:"suffix"`
+	Max    int    `json:"max"`
+	Secret string `json:"secret"`
+	Child  bool   `json:"child"` // leave a process behind that holds stdout
+	Hang   bool   `json:"hang"`  // at the start
+	Die    bool   `json:"die"`   // at the start
+}
+
+func (s settings) Validate() error {
+	if s.Max < 0 {
+		return errors.New("max must not be negative")
+	}
+	return nil
+}
+
+func main() {
+	if os.Getenv("FAULT_NOISE") != "" { // before and after the handshake, on the real stdout
+		fmt.Println("hello from a plugin that prints")
+		go func(stdout *os.File) {
+			for range 64 {
+				_, _ = stdout.WriteString(strings.Repeat("noise ", 20<<10) + "\n")
+			}
+		}(os.Stdout)
+	}
+	transforms.Serve("fault", "1.2.3", open)
+}
+
+func open(_ context.Context, s settings) (transforms.Transformer, error) {
+	if s.Hang {
+		select {}
+	}
+	if s.Die {
+		fmt.Fprintln(os.Stderr, "I can't go on")
+		time.Sleep(50 * time.Millisecond) // go-plugin carries stderr over gRPC
+		os.Exit(7)
+	}
+	if s.Child {
+		c := exec.Command("sleep", "60")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		fd, err := syscall.Dup(1)
+		if err != nil {
+			return nil, err
+		}
+		c.Stdout = os.NewFile(uintptr(fd), "stdout")
+		if err := c.Start(); err != nil {
+			return nil, err
+		}
+	}
+	return fault{s}, nil
+}
+
+type fault struct{ s settings }
+
+func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
+	var out []transforms.Event
+	for i := range batch {
+		e := &batch[i]
+		what, arg, _ := strings.Cut(e.Summary, " ")
+		switch what {
+		case "die":
+			os.Exit(9)
+		case "die-once": // arg is a file that tells the second time
+			if _, err := os.Stat(arg); err != nil {
+				_ = os.WriteFile(arg, nil, 0o600)
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		case "hang":
+			select {}
+		case "wait":
+			<-ctx.Done()
+			return nil, ctx.Err()
+		case "stop":
+			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		case "panic":
+			panic("what a caller said: " + arg)
+		case "error":
+			return nil, errors.New("the disk is full")
+		case "permanent":
+			return nil, transforms.Permanent(errors.New("summary is odd"))
+		case "env":
+			e.Extra = fmt.Appendf(nil, "{%q:%q}", "env", strings.Join(os.Environ(), " "))
+		case "dir":
+			e.LongSummary, _ = os.Getwd()
+		case "stdin":
+			go func() { _, _ = io.Copy(io.Discard, os.Stdin) }()
+		case "log":
+			slog.Warn("about to "+arg, "count", 3)
+			fmt.Fprintln(os.Stderr, "a plain line")
+			fmt.Println("a line on stdout")
+		case "big":
+			e.LongSummary = strings.Repeat("x", 100<<20)
+		case "rename":
+			e.CallID += "x"
+		case "forget":
+			continue
+		case "invalid":
+			e.Topic = "\xff"
+		case "extra":
+			e.Extra = []byte(`{"half":`)
+		case "drop":
+			e.Drop("unwanted")
+		case "reject":
+			e.Reject("odd")
+		case "split":
+			out = append(out, *e)
+			for n := range 2 {
+				child := *e
+				child.ParentCallID, child.CallID = e.CallID, fmt.Sprintf("%s#%d", e.CallID, n+1)
+				out = append(out, child)
+			}
+			continue
+		}
+		e.Topic += f.s.Suffix
+		out = append(out, *e)
+	}
+	return out, nil
+}
