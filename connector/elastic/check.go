@@ -1,0 +1,96 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/postcall/postcall/connector"
+)
+
+// index is what postcall looks at of an index behind the alias.
+type index struct {
+	Aliases map[string]struct {
+		IsWriteIndex *bool `json:"is_write_index"`
+	}
+	Mappings struct {
+		Meta meta `json:"_meta"`
+	}
+	Settings struct {
+		Index struct{ Blocks map[string]string }
+	}
+}
+
+const cureMigrate = "run: postcall migrate apply"
+
+// Check reports whether Load can work: the nodes answer, the alias leads to an index that takes writes, and its mapping
+// is at least the one this program writes for. What an operator has to mend is Paused, anything else may pass by itself.
+func (l *Loader) Check(ctx context.Context) error {
+	found, err := l.c.look(ctx, l.c.alias)
+	if err != nil {
+		return err
+	}
+	name, problem := writeIndex(found, l.c.alias)
+	if problem != "" {
+		return connector.Paused(errors.New(problem))
+	}
+	ix := found[name]
+	if v := ix.Mappings.Meta.Version; v < templateVersion {
+		return connector.Paused(fmt.Errorf("index %s has mapping version %d, this program writes version %d: %s", name, v, templateVersion, cureMigrate))
+	}
+	for block, on := range ix.Settings.Index.Blocks {
+		if on == "true" && block != "metadata" && block != "read" {
+			return connector.Paused(fmt.Errorf("index %s is blocked (%s): free disk space or lift the block", name, block))
+		}
+	}
+	return nil
+}
+
+// look returns the indices an alias or an index name stands for, none where it is missing.
+func (c *client) look(ctx context.Context, name string) (map[string]index, error) {
+	found := map[string]index{}
+	err := c.do(ctx, http.MethodGet, "/"+name+"?filter_path=*.aliases,*.mappings._meta,*.settings.index.blocks,*.settings.index.uuid,error.type,error.reason", nil, &found)
+	var e *httpError
+	switch {
+	case err == nil:
+		return found, nil
+	case !errors.As(err, &e):
+		return nil, fmt.Errorf("look at %s: %w", name, err)
+	case e.status == http.StatusNotFound && e.kind == "index_not_found_exception":
+		return nil, nil
+	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden:
+		return nil, connector.Paused(fmt.Errorf("look at %s: %w: the key needs the privileges index and view_index_metadata on it; check POSTCALL_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD", name, e))
+	case e.status == http.StatusNotFound:
+		return nil, connector.Paused(fmt.Errorf("look at %s: %w: POSTCALL_ELASTICSEARCH_URL does not lead to Elasticsearch", name, e))
+	}
+	return nil, fmt.Errorf("look at %s: %w", name, e)
+}
+
+// writeIndex returns the index that writes to the alias go to, or what is wrong with it.
+func writeIndex(found map[string]index, alias string) (name, problem string) {
+	if _, is := found[alias]; is {
+		return "", fmt.Sprintf("%s is an index, not an alias: postcall deletes nothing, so reindex it under another name, delete it, then %s", alias, cureMigrate)
+	}
+	if len(found) == 0 {
+		return "", fmt.Sprintf("alias %s is missing: %s", alias, cureMigrate)
+	}
+	var candidates []string
+	for n, ix := range found {
+		switch w := ix.Aliases[alias].IsWriteIndex; {
+		case w != nil && *w:
+			return n, ""
+		case w == nil:
+			candidates = append(candidates, n)
+		}
+	}
+	// Elasticsearch writes to an only index that doesn't say no.
+	if len(found) == 1 && len(candidates) == 1 {
+		return candidates[0], ""
+	}
+	return "", fmt.Sprintf("alias %s has no write index: set is_write_index on one of its indices, by POST /_aliases", alias)
+}
+
+// indexName is the index that Apply creates behind an alias.
+func indexName(alias string) string { return strings.TrimSuffix(alias, "-") + "-v1" }

@@ -1,0 +1,117 @@
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"github.com/postcall/postcall/connector"
+)
+
+var (
+	_ connector.Loader  = (*Loader)(nil)
+	_ connector.Checker = (*Loader)(nil)
+)
+
+// Loader writes calls through the alias. It is safe for use by several goroutines.
+type Loader struct {
+	c     *client
+	limit int // bytes a request aims at
+}
+
+// Open returns a loader. It checks the configuration and does not connect: Elasticsearch may be down.
+func Open(cfg connector.ElasticsearchConfig) (*Loader, error) {
+	c, err := newClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Loader{c: c, limit: payloadBytes}, nil
+}
+
+// Close gives idle connections back. Loads under way fail.
+func (l *Loader) Close() error { return l.c.close() }
+
+// Load makes one attempt to store the batch, in as many _bulk requests as its size asks for, one after the other. Where
+// a request fails as a whole, those before it are stored, and loading all of them again changes nothing.
+func (l *Loader) Load(ctx context.Context, batch connector.Batch) error {
+	var o outcome
+	for from := 0; from < len(batch.Events); {
+		p := newPayload()
+		from = p.fill(batch.Events, from, l.limit, o.refuse)
+		if len(p.events) == 0 {
+			p.recycle()
+			continue
+		}
+		if err := l.bulk(ctx, p, &o); err != nil {
+			return fmt.Errorf("bulk of %d calls into %s: %w", len(p.events), l.c.alias, err)
+		}
+		p.recycle()
+	}
+	return o.err(l.c.alias)
+}
+
+var (
+	requireAlias = true
+	// answerFields keeps an answer at about 25 bytes an item. Every item has a status, so none is filtered away.
+	answerFields = []string{"error.type", "items.*.status", "items.*.failure_store", "items.*.error.type", "items.*.error.reason", "items.*.error.caused_by.type"}
+	bulkHeader   = http.Header{"Content-Type": {"application/x-ndjson"}}
+)
+
+// bulk sends one request and notes what came of each of its events. Only a nil error means that the payload's buffer is
+// free again.
+func (l *Loader) bulk(ctx context.Context, p *payload, o *outcome) error {
+	ctx, cancel := l.c.deadline(ctx)
+	defer cancel()
+	res, err := esapi.BulkRequest{
+		Index:        l.c.alias,
+		Body:         bytes.NewReader(p.b),
+		RequireAlias: &requireAlias,
+		FilterPath:   answerFields,
+		Header:       bulkHeader.Clone(),
+		Timeout:      max(l.c.timeout/2, time.Second), // a shard that isn't there answers 503 before our deadline
+	}.Do(ctx, l.c.es)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode > 299 {
+		return requestError(readError(res.StatusCode, res.Body), p, o)
+	}
+	items, err := readAnswer(res.Body, len(p.events))
+	if err != nil {
+		return cause(ctx, err)
+	}
+	for i := range items {
+		o.add(p.events[i], &items[i].Index)
+	}
+	return nil
+}
+
+// errTooLarge refuses a call that no splitting makes small enough; it would stall all others (DELIVERY.md rule 7).
+var errTooLarge = errors.New("the call alone is larger than Elasticsearch accepts (HTTP 413)")
+
+// requestError says what an answer to a whole request means.
+func requestError(e *httpError, p *payload, o *outcome) error {
+	switch e.status {
+	case http.StatusUnauthorized:
+		return connector.Paused(fmt.Errorf("%w: check POSTCALL_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD", e))
+	case http.StatusForbidden:
+		return connector.Paused(fmt.Errorf("%w: the key needs the privileges index and view_index_metadata on the alias", e))
+	case http.StatusNotFound:
+		return connector.Paused(fmt.Errorf("%w: run: postcall migrate apply", e))
+	case http.StatusRequestEntityTooLarge:
+		if len(p.events) > 1 {
+			return connector.TooLarge(e)
+		}
+		o.refuse(p.events[0], errTooLarge)
+		return nil
+	case http.StatusBadRequest:
+		return connector.Refused(e)
+	}
+	return e
+}

@@ -1,0 +1,69 @@
+package elastic
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+const (
+	payloadBytes = 5 << 20  // what a _bulk request aims at: Elasticsearch's own advice is 5 to 15 MiB
+	keepBytes    = 16 << 20 // a larger buffer, left over from a giant call, is not kept
+)
+
+var errVersion = errors.New("version is negative")
+
+// payload is the body of one _bulk request.
+type payload struct {
+	doc
+	events []int // for each action in b, in order, the index of its event in the batch
+}
+
+var payloads = sync.Pool{New: func() any { return new(payload) }}
+
+func newPayload() *payload {
+	p := payloads.Get().(*payload)
+	p.b, p.events = p.b[:0], p.events[:0]
+	return p
+}
+
+// recycle gives the buffer back. Only a request that was answered completely may do so: until then the HTTP transport can
+// still be reading from it, even after its call has returned.
+func (p *payload) recycle() {
+	if cap(p.b) <= keepBytes {
+		payloads.Put(p)
+	}
+}
+
+// fill appends events from events[from:] until the payload holds about limit bytes, at least one, and returns the index
+// of the first event left out. An event that Elasticsearch would refuse the whole request for goes to refuse instead.
+func (p *payload) fill(events []transforms.Event, from, limit int, refuse func(i int, err error)) int {
+	for i := from; i < len(events); i++ {
+		e := &events[i]
+		if e.Version < 0 {
+			refuse(i, errVersion)
+			continue
+		}
+		start := len(p.b)
+		p.action(e)
+		p.b = append(p.b, '\n')
+		p.event(e)
+		p.b = append(p.b, '\n')
+		if len(p.b) > limit && start > 0 {
+			p.b = p.b[:start]
+			return i
+		}
+		p.events = append(p.events, i)
+	}
+	return len(events)
+}
+
+func (p *payload) action(e *transforms.Event) {
+	p.b = append(p.b, `{"index":{"_id":"`...)
+	p.b = appendEscaped(p.b, docID(e.Tenant, e.CallID))
+	p.b = append(p.b, `","version":`...)
+	p.b = strconv.AppendInt(p.b, e.Version, 10)
+	p.b = append(p.b, `,"version_type":"external_gte"}}`...)
+}

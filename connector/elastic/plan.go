@@ -1,0 +1,159 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+)
+
+// plan compares what is there with what is wanted. Its error says where a step would have to destroy something.
+func (c *client) plan(ctx context.Context) ([]step, error) {
+	var steps []step
+	for _, t := range c.templates() {
+		s, err := c.planTemplate(ctx, t)
+		if err != nil {
+			return steps, err
+		}
+		steps = append(steps, s)
+	}
+	rest, err := c.planIndex(ctx)
+	return append(steps, rest...), err
+}
+
+// wantedTemplate is a component or index template as it should be.
+type wantedTemplate struct {
+	name, path string
+	body       map[string]any
+}
+
+// templates are the two that make every index of the alias: one of ours, and in the index template a place for the
+// operator's own settings (<alias>@custom), which win and which postcall never touches.
+func (c *client) templates() []wantedTemplate {
+	component, custom := c.alias+"@template", c.alias+"@custom"
+	t := parsed()
+	return []wantedTemplate{
+		{"component template " + component, "/_component_template/" + component, map[string]any{
+			"_meta":    wantMeta(),
+			"version":  templateVersion,
+			"template": map[string]any{"settings": t.Settings, "mappings": t.Mappings},
+		}},
+		{"index template " + c.alias, "/_index_template/" + c.alias, map[string]any{
+			"_meta":                              wantMeta(),
+			"version":                            templateVersion,
+			"priority":                           300,
+			"index_patterns":                     []string{c.alias + "-*"},
+			"composed_of":                        []string{component, custom},
+			"ignore_missing_component_templates": []string{custom},
+		}},
+	}
+}
+
+func (c *client) planTemplate(ctx context.Context, t wantedTemplate) (step, error) {
+	type withMeta struct {
+		Meta meta `json:"_meta"`
+	}
+	var found struct {
+		Component []struct {
+			T withMeta `json:"component_template"`
+		} `json:"component_templates"`
+		Index []struct {
+			T withMeta `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	s := step{Step: Step{Name: t.name}}
+	err := c.do(ctx, http.MethodGet, t.path, nil, &found)
+	var e *httpError
+	switch {
+	case errors.As(err, &e) && e.status == http.StatusNotFound:
+		s.State, s.Action = "missing", "create"
+	case err != nil:
+		return s, fmt.Errorf("look at %s: %w", t.name, err)
+	case len(found.Component) == 1:
+		s.State, s.Action = compare(found.Component[0].T.Meta)
+	case len(found.Index) == 1:
+		s.State, s.Action = compare(found.Index[0].T.Meta)
+	default:
+		return s, fmt.Errorf("look at %s: unexpected answer", t.name)
+	}
+	if s.Action != "" {
+		s.do = func(ctx context.Context) error { return c.do(ctx, http.MethodPut, t.path, t.body, nil) }
+	}
+	return s, nil
+}
+
+// compare says how a state stands to the wanted one. A newer one is left alone: another pod may be ahead.
+func compare(found meta) (state, action string) {
+	want := wantMeta()
+	switch {
+	case found == want:
+		return "current", ""
+	case found.Version > want.Version:
+		return fmt.Sprintf("version %d, newer than this program's %d", found.Version, want.Version), ""
+	case found.Version == want.Version:
+		return fmt.Sprintf("version %d of another build", found.Version), "update"
+	}
+	return fmt.Sprintf("version %d, wanted %d", found.Version, want.Version), "update"
+}
+
+// planIndex makes the steps for the index that takes the writes and for the alias.
+func (c *client) planIndex(ctx context.Context) ([]step, error) {
+	found, err := c.look(ctx, c.alias)
+	if err != nil {
+		return nil, err
+	}
+	alias := step{Step: Step{Name: "alias " + c.alias, State: "missing"}}
+	if len(found) > 0 {
+		name, problem := writeIndex(found, c.alias)
+		if problem != "" {
+			return nil, errors.New(problem)
+		}
+		alias.State = "current"
+		return []step{c.planMapping(name, found[name]), alias}, nil
+	}
+	name := indexName(c.alias)
+	found, err = c.look(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if ix, there := found[name]; there {
+		alias.Action = "add"
+		alias.do = func(ctx context.Context) error { return c.addAlias(ctx, name) }
+		return []step{c.planMapping(name, ix), alias}, nil
+	}
+	alias.Action = "create with the index"
+	return []step{{
+		Step: Step{Name: "index " + name, State: "missing", Action: "create"},
+		do:   func(ctx context.Context) error { return c.createIndex(ctx, name) },
+	}, alias}, nil
+}
+
+// planMapping brings the mapping of a live index up to date; Elasticsearch lets it only add.
+func (c *client) planMapping(name string, ix index) step {
+	s := step{Step: Step{Name: "index " + name}}
+	s.State, s.Action = compare(ix.Mappings.Meta)
+	if s.Action != "" {
+		s.Action = "update the mapping of"
+		s.do = func(ctx context.Context) error {
+			return c.do(ctx, http.MethodPut, "/"+name+"/_mapping", parsed().Mappings, nil)
+		}
+	}
+	return s
+}
+
+func (c *client) createIndex(ctx context.Context, name string) error {
+	err := c.do(ctx, http.MethodPut, "/"+name, map[string]any{
+		"aliases": map[string]any{c.alias: map[string]any{"is_write_index": true}},
+	}, nil)
+	var e *httpError
+	if errors.As(err, &e) && e.kind == "resource_already_exists_exception" {
+		return nil // another process was faster, with the same body
+	}
+	return err
+}
+
+func (c *client) addAlias(ctx context.Context, index string) error {
+	return c.do(ctx, http.MethodPost, "/_aliases", map[string]any{"actions": []any{
+		map[string]any{"add": map[string]any{"index": index, "alias": c.alias, "is_write_index": true}},
+	}}, nil)
+}
