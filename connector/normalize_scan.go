@@ -170,8 +170,12 @@ func (s *scan) member(name []byte) error {
 	case kindDuration:
 		return s.seconds(value, kind)
 	}
-	if kind != '"' && (fields[f].kind == kindText || kind == '{' || kind == '[') {
+	switch {
+	case kind == '"':
+	case fields[f].kind == kindText:
 		return refused(f.pointer(), kindName(kind), "send a string or null")
+	case kind == '{' || kind == '[':
+		return refused(f.pointer(), kindName(kind), "send a string, a boolean, a number or null")
 	}
 	s.keep(f, value)
 	return nil

@@ -131,18 +131,20 @@ func sentimentKind(text string) string {
 func countWords(text string) (words int32) {
 	inWord := false // a letter or digit of the current part was counted
 	for i := 0; i < len(text); {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
+		space, letter, size := false, false, 1
+		if c := text[i]; c < utf8.RuneSelf { // nearly all of them, without the tables of package unicode
+			space = c == ' ' || '\t' <= c && c <= '\r'
+			letter = 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		} else {
+			var r rune
 			r, size = utf8.DecodeRuneInString(text[i:])
+			space, letter = unicode.IsSpace(r), unicode.IsLetter(r) || unicode.IsDigit(r)
 		}
 		i += size
-		switch {
-		case unicode.IsSpace(r):
-			inWord = false
-		case !inWord && (unicode.IsLetter(r) || unicode.IsDigit(r)):
-			inWord = true
+		if letter && !inWord {
 			words++
 		}
+		inWord = letter || inWord && !space
 	}
 	return words
 }
