@@ -47,6 +47,7 @@ func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
 	f("config.elasticsearch.url holds credentials", "--set", "config.elasticsearch.url={https://me:hunter2@es:9200}")
 	f("secrets.elasticsearchApiKey.existingSecret is set beside a user",
 		"--set", "secrets.elasticsearchApiKey.existingSecret=a,config.elasticsearch.username=b")
+	f("config.elasticsearch.username is empty", "--set", "secrets.elasticsearchPassword.existingSecret=a")
 	f("persistence.size is 5Gi: make it 7831Mi", "--set", "persistence.size=5Gi")
 	f("ingress.host is empty", "--set", "ingress.enabled=true")
 	f("extraEnv has POSTCALL_RETAIN", "--set", "extraEnv[0].name=POSTCALL_RETAIN,extraEnv[0].value=1h")
@@ -55,6 +56,7 @@ func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
 	f("additional properties 'value' not allowed", "--set", "secrets.webhookSecret.value=hunter2")
 	f("at '/config/retain'", "--set", "config.retain=1day")
 	f("at '/config/batch/maxEvents'", "--set", "config.batch.maxEvents=0")
+	f("at '/config/batch/maxEvents'", "--set", "config.batch.maxEvents=100001")
 	f("at '/config/batch/maxBytes'", "--set", "config.batch.maxBytes=")
 	f("at '/config/clickhouse/addr/0'", "--set", "config.clickhouse.addr={clickhouse}")
 	f("at '/config/sinks/0'", "--set", "config.sinks={kafka}")

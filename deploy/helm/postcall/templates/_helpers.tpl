@@ -247,6 +247,9 @@ resources:
 {{- if and $secrets.elasticsearchApiKey.existingSecret (or .elasticsearch.username $secrets.elasticsearchPassword.existingSecret) -}}
 {{- $wrong = append $wrong "secrets.elasticsearchApiKey.existingSecret is set beside a user: choose one, and leave config.elasticsearch.username and secrets.elasticsearchPassword.existingSecret empty for the API key" -}}
 {{- end -}}
+{{- if and $secrets.elasticsearchPassword.existingSecret (not .elasticsearch.username) -}}
+{{- $wrong = append $wrong "config.elasticsearch.username is empty: name the user of secrets.elasticsearchPassword.existingSecret" -}}
+{{- end -}}
 {{- end -}}
 {{- if not $.Values.persistence.existingClaim -}}
 {{- $streams := 0 -}}
