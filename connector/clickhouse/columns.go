@@ -148,7 +148,8 @@ func (s *scratch) intern(v string) *string {
 	}
 	p := s.values[v]
 	if p == nil {
-		p = &v
+		value := v // v itself would be moved to the heap on every call
+		p = &value
 		s.values[v] = p
 	}
 	return p

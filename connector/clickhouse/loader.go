@@ -43,6 +43,18 @@ func Open(cfg connector.ClickHouseConfig) (*Loader, error) {
 var databaseRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func open(cfg connector.ClickHouseConfig) (driver.Conn, error) {
+	o, err := options(cfg)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := chgo.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("configure the connection to ClickHouse: %w", err)
+	}
+	return conn, nil
+}
+
+func options(cfg connector.ClickHouseConfig) (*chgo.Options, error) {
 	if len(cfg.Addr) == 0 {
 		return nil, errors.New("POSTCALL_CLICKHOUSE_ADDR is empty")
 	}
@@ -66,11 +78,7 @@ func open(cfg connector.ClickHouseConfig) (driver.Conn, error) {
 	if cfg.TLS {
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	conn, err := chgo.Open(o)
-	if err != nil {
-		return nil, fmt.Errorf("configure the connection to ClickHouse: %w", err)
-	}
-	return conn, nil
+	return o, nil
 }
 
 // Load makes one attempt to insert the batch as one block under its token. Events that no column can hold are left out

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	chgo "github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/postcall/postcall/connector"
@@ -22,13 +22,6 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-func wantKind(t *testing.T, err, kind error, text string) {
-	t.Helper()
-	if !errors.Is(err, kind) || !strings.Contains(err.Error(), text) {
-		t.Errorf("got %v, want one of kind %q with %q", err, kind, text)
-	}
-}
-
 func wantRows(t *testing.T, l *Loader, where string, physical, visible uint64) {
 	t.Helper()
 	if got := one[uint64](t, l.conn, "SELECT count() FROM "+l.database+".calls_raw WHERE "+where); got != physical {
@@ -36,6 +29,14 @@ func wantRows(t *testing.T, l *Loader, where string, physical, visible uint64) {
 	}
 	if got := one[uint64](t, l.conn, "SELECT count() FROM "+l.database+".calls WHERE "+where); got != visible {
 		t.Errorf("%d rows in calls where %s, want %d", got, where, visible)
+	}
+}
+
+// wantParts counts parts: an insert must be one block, which is one part.
+func wantParts(t *testing.T, l *Loader, want uint64) {
+	t.Helper()
+	if n := one[uint64](t, l.conn, "SELECT count() FROM system.parts WHERE active AND database = '"+l.database+"' AND table = '"+table+"'"); n != want {
+		t.Errorf("%d parts, want %d", n, want)
 	}
 }
 
@@ -82,9 +83,7 @@ func TestSameBatchAgainIsOneRow(t *testing.T) {
 	}
 	load(t, loader(t, cfg), "t1", calls(50)...) // another process
 	wantRows(t, l, "1", 50, 50)
-	if n := one[uint64](t, l.conn, "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'calls_raw'"); n != 1 {
-		t.Errorf("%d parts, want 1: an insert must be one block", n)
-	}
+	wantParts(t, l, 1)
 	load(t, l, "t2", calls(50)...) // other rows for all we know: the token decides
 	wantRows(t, l, "1", 100, 50)
 }
@@ -104,7 +103,7 @@ func TestSameBatchAtOnceIsOneRow(t *testing.T) {
 }
 
 func TestALargeBatchIsOneBlock(t *testing.T) {
-	l, _, cfg := migrated(t)
+	l, _, _ := migrated(t)
 	events := make([]transforms.Event, 5000)
 	for i := range events {
 		events[i] = full()
@@ -114,23 +113,29 @@ func TestALargeBatchIsOneBlock(t *testing.T) {
 	load(t, l, "t1", events...)
 	load(t, l, "t1", events...)
 	wantRows(t, l, "1", 5000, 5000)
-	if n := one[uint64](t, l.conn, "SELECT count() FROM system.parts WHERE active AND database = '"+cfg.Database+"' AND table = 'calls_raw'"); n != 1 {
-		t.Errorf("%d parts, want 1", n)
-	}
+	wantParts(t, l, 1)
 }
 
 // A profile of the server must not be able to switch the tokens off.
 func TestTokensHoldAgainstTheServersDefaults(t *testing.T) {
-	l, _, _ := migrated(t)
-	set, err := l.insertSettings(t.Context(), "x")
+	l, _, cfg := migrated(t)
+	o, err := options(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]any{"insert_deduplicate": 1, "deduplicate_insert": "enable", "async_insert": 0} {
-		if set[name] != want {
-			t.Errorf("%s = %v, want %v", name, set[name], want)
-		}
+	o.Settings = chgo.Settings{
+		"deduplicate_insert": "disable", "insert_deduplicate": 0, "async_insert": 1, "wait_for_async_insert": 0,
+		"use_strict_insert_block_limits": 1, "max_insert_block_size": 7,
 	}
+	if l.conn, err = chgo.Open(o); err != nil {
+		t.Fatal(err)
+	}
+	defer l.conn.Close()
+	for range 2 {
+		load(t, l, "t1", calls(50)...)
+		wantRows(t, l, "1", 50, 50)
+	}
+	wantParts(t, l, 1)
 }
 
 func TestACorrectionReplacesAndAStaleOneDoesNot(t *testing.T) {
@@ -209,101 +214,4 @@ func TestAbandonedInsertsLeaveTheTokenFree(t *testing.T) {
 	insertNothing(t, l, set)
 	load(t, l, "t1", calls(3)...)
 	wantRows(t, l, "1", 3, 3)
-}
-
-func TestSchemaFaultsPause(t *testing.T) {
-	load1 := func(l *Loader) error {
-		return l.Load(context.Background(), connector.Batch{Token: "t1", Events: calls(1)})
-	}
-	t.Run("not migrated", func(t *testing.T) {
-		l := loader(t, engine(t))
-		wantKind(t, load1(l), connector.ErrPaused, "postcall migrate apply")
-		wantKind(t, l.Check(t.Context()), connector.ErrPaused, "postcall migrate apply")
-	})
-	t.Run("table dropped", func(t *testing.T) {
-		l, conn, cfg := migrated(t)
-		exec(t, conn, "DROP TABLE "+cfg.Database+".calls_raw SYNC")
-		wantKind(t, load1(l), connector.ErrPaused, "code 60: Table")
-		wantKind(t, l.Check(t.Context()), connector.ErrPaused, "calls_raw is missing")
-	})
-	t.Run("column dropped", func(t *testing.T) {
-		l, conn, cfg := migrated(t)
-		exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw DROP COLUMN summary, DROP COLUMN hour")
-		wantKind(t, load1(l), connector.ErrPaused, "code 16")
-		wantKind(t, l.Check(t.Context()), connector.ErrPaused, "lacks the columns summary, hour")
-	})
-	t.Run("column of another type", func(t *testing.T) {
-		l, conn, cfg := migrated(t)
-		exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw MODIFY COLUMN summary UInt8")
-		wantKind(t, load1(l), connector.ErrPaused, "column summary")
-		exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw MODIFY COLUMN summary String")
-		if err := load1(l); err != nil {
-			t.Error("after the cure:", err)
-		}
-	})
-	t.Run("window too small", func(t *testing.T) {
-		l, conn, cfg := migrated(t)
-		exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw MODIFY SETTING non_replicated_deduplication_window = 100")
-		wantKind(t, l.Check(t.Context()), connector.ErrPaused, "MODIFY SETTING non_replicated_deduplication_window = 100000")
-		exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw RESET SETTING non_replicated_deduplication_window")
-		wantKind(t, l.Check(t.Context()), connector.ErrPaused, "MODIFY SETTING")
-	})
-}
-
-func TestAServerThatIsDownIsRetried(t *testing.T) {
-	cfg := connector.ClickHouseConfig{Addr: []string{closedPort(t)}, Database: "postcall", Timeout: 5 * time.Second, Workers: 1}
-	l := loader(t, cfg)
-	m := migrator(t, cfg)
-	_, applyErr := m.Apply(t.Context())
-	_, pingErr := l.Ping(t.Context())
-	for act, err := range map[string]error{
-		"load":  l.Load(t.Context(), connector.Batch{Token: "t1", Events: calls(1)}),
-		"check": l.Check(t.Context()),
-		"ping":  pingErr,
-		"apply": applyErr,
-	} {
-		if err == nil || errors.Is(err, connector.ErrPaused) || errors.Is(err, connector.ErrRefused) || errors.Is(err, connector.ErrTooLarge) {
-			t.Errorf("%s: %v, want a plain error", act, err)
-		}
-	}
-}
-
-// A server that takes the connection and says nothing.
-func TestASilentServerEndsAtTheDeadline(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	l := loader(t, connector.ClickHouseConfig{Addr: []string{ln.Addr().String()}, Database: "postcall", Timeout: 200 * time.Millisecond, Workers: 1})
-	begin := time.Now()
-	err = l.Load(t.Context(), connector.Batch{Token: "t1", Events: calls(1)})
-	if took := time.Since(begin); err == nil || took > 5*time.Second {
-		t.Errorf("%v after %s", err, took)
-	}
-}
-
-func TestOpenRefusesWhatCannotWork(t *testing.T) {
-	ok := connector.ClickHouseConfig{Addr: []string{"127.0.0.1:1"}, Database: "postcall", Timeout: time.Second}
-	for name, change := range map[string]func(*connector.ClickHouseConfig){
-		"POSTCALL_CLICKHOUSE_ADDR":     func(c *connector.ClickHouseConfig) { c.Addr = nil },
-		"POSTCALL_CLICKHOUSE_DATABASE": func(c *connector.ClickHouseConfig) { c.Database = "a`b; DROP" },
-		"POSTCALL_CLICKHOUSE_TIMEOUT":  func(c *connector.ClickHouseConfig) { c.Timeout = 0 },
-	} {
-		cfg := ok
-		change(&cfg)
-		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%s: got %v", name, err)
-		}
-	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }

@@ -67,5 +67,7 @@ ORDER BY (tenant, call_id)
 SETTINGS
     non_replicated_deduplication_window = {{.Window}},
     replicated_deduplication_window = {{.Window}},
-    replicated_deduplication_window_seconds = {{.WindowSeconds}}
+    replicated_deduplication_window_seconds = {{.WindowSeconds}},
+    fsync_after_insert = 1,
+    fsync_part_directory = 1
 COMMENT 'Calls as they were delivered, with versions and erasures; read the view calls instead';
