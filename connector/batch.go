@@ -2,6 +2,8 @@ package connector
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -16,6 +18,48 @@ type Batch struct {
 	Token string
 	// Events are what is to be stored: kept events only, the highest version of each (tenant, callId) only.
 	Events []transforms.Event
+
+	root  string // token of the sealed message; "" where Token is it
+	index []int  // of each event in the sealed message's batch; nil where it is its own
+}
+
+// origin is the token of the sealed message, and at an event's index in that message's batch: together they name a row
+// however often the batch was cut.
+func (b *Batch) origin() string {
+	if b.root == "" {
+		return b.Token
+	}
+	return b.root
+}
+
+func (b *Batch) at(i int) int {
+	if b.index == nil {
+		return i
+	}
+	return b.index[i]
+}
+
+// pick is the part of the batch with the given events, in their order. Its token follows from the sealed message and
+// the rows alone, so the same part has the same token after a crash too (DELIVERY.md, rule 17).
+func (b *Batch) pick(events []int) Batch {
+	p := Batch{root: b.origin(), Events: make([]transforms.Event, len(events)), index: make([]int, len(events))}
+	h := sha256.New()
+	for i, e := range events {
+		p.Events[i], p.index[i] = b.Events[e], b.at(e)
+		_, _ = fmt.Fprintf(h, "%d,", p.index[i])
+	}
+	p.Token = p.root + "-" + hex.EncodeToString(h.Sum(nil)[:8])
+	return p
+}
+
+// halves cuts the batch in two, always at the same place.
+func (b *Batch) halves() (Batch, Batch) {
+	all := make([]int, len(b.Events))
+	for i := range all {
+		all[i] = i
+	}
+	mid := len(all) / 2
+	return b.pick(all[:mid]), b.pick(all[mid:])
 }
 
 // Loader writes a batch to a store. It makes one attempt: the sink owns retries, backoff, bisecting and dead letters.

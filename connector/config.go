@@ -5,20 +5,21 @@ import "time"
 // Config is everything `postcall` reads from the environment, each variable with the prefix POSTCALL_.
 // A secret can also come from a file: NAME_FILE names it.
 type Config struct {
-	DataDir       string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
-	HTTPAddr      string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
-	AdminAddr     string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
-	WebhookSecret Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
-	RedactKey     Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
-	RedactPolicy  string        `split_words:"true" desc:"file of redaction rules; empty uses the built-in policy"`
-	Topics        string        `desc:"file of topic rules (YAML); empty uses the built-in taxonomy"`
-	Sinks         []string      `default:"clickhouse,elasticsearch" desc:"enabled sinks"`
-	Transforms    []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order"`
-	PluginDir     string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
-	Timezone      string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
-	Retain        time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
-	LogLevel      string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
-	NATS          NATSConfig
+	DataDir         string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
+	HTTPAddr        string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
+	AdminAddr       string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
+	WebhookSecret   Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
+	RedactKey       Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
+	RedactPolicy    string        `split_words:"true" desc:"file of redaction rules; empty uses the built-in policy"`
+	Topics          string        `desc:"file of topic rules (YAML); empty uses the built-in taxonomy"`
+	Sinks           []string      `default:"clickhouse,elasticsearch" desc:"enabled sinks"`
+	Transforms      []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order"`
+	PluginDir       string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
+	Timezone        string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
+	Retain          time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
+	ShutdownTimeout time.Duration `split_words:"true" default:"30s" desc:"deadline of an orderly stop; what is not loaded by then is loaded after the next start"`
+	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	NATS            NATSConfig
 
 	Intake        IntakeConfig
 	Batch         BatchConfig

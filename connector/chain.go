@@ -1,0 +1,170 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// Transform is one step of the chain every event goes through.
+type Transform struct {
+	Name        string
+	Transformer transforms.Transformer
+}
+
+// chain runs events through the transforms. Privacy fails closed: where a transform can't run, its events wait.
+type chain struct {
+	steps   []Transform
+	timeout time.Duration
+	log     *slog.Logger
+	m       *metrics
+	giveUp  int // failed attempts in a row that end the run; 0 never gives up
+}
+
+// result is what the chain makes of one received event.
+type result struct {
+	events []transforms.Event // the event itself, then its children
+	fates  []fate             // of the event or its children, where one died or was dropped
+}
+
+// apply returns one result per event. It returns an error only when ctx ends, or after giveUp attempts.
+func (c *chain) apply(ctx context.Context, in []transforms.Event) ([]result, error) {
+	out := make([]result, len(in))
+	live, owner := in, make([]int, len(in))
+	for i := range owner {
+		owner[i] = i
+	}
+	for _, step := range c.steps {
+		if len(live) == 0 {
+			break
+		}
+		done, err := c.step(ctx, step, live)
+		if err != nil {
+			return nil, err
+		}
+		next, nextOwner := make([]transforms.Event, 0, len(live)), make([]int, 0, len(live))
+		for i, r := range done {
+			o := &out[owner[i]]
+			o.fates = append(o.fates, r.fates...)
+			for _, e := range r.events {
+				next, nextOwner = append(next, e), append(nextOwner, owner[i])
+			}
+		}
+		live, owner = next, nextOwner
+	}
+	for i := range live {
+		o := &out[owner[i]]
+		o.events = append(o.events, live[i])
+	}
+	return out, nil
+}
+
+// step runs one transform over events until each is decided: as a whole, and after repeated failures in halves, down to
+// the event that can't be transformed. That one dies only when a harmless event passes, so a broken plugin kills nothing
+// (DELIVERY.md, rule 8).
+func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
+	const patience = 3
+	for attempt := 1; ; attempt++ {
+		out, err := c.call(ctx, t, in)
+		if err == nil {
+			var rs []result
+			if rs, err = pair(t.Name, in, out); err == nil {
+				return rs, nil
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		c.m.transformed.WithLabelValues(t.Name).Inc()
+		c.log.Warn("transform failed; its events wait", "transform", t.Name, "events", len(in), "attempt", attempt, "err", err)
+		if attempt >= patience && len(in) > 1 {
+			mid := len(in) / 2
+			a, err := c.step(ctx, t, in[:mid])
+			if err != nil {
+				return nil, err
+			}
+			b, err := c.step(ctx, t, in[mid:])
+			return append(a, b...), err
+		}
+		if attempt >= patience && c.canary(ctx, t) {
+			return []result{{fates: []fate{newFate(&in[0], fateDead, StageTransform,
+				fmt.Sprintf("%s fails on this event alone, %d times", t.Name, attempt), attempt)}}}, nil
+		}
+		if c.giveUp > 0 && attempt >= c.giveUp {
+			return nil, fmt.Errorf("transform %s failed %d times: %w", t.Name, attempt, err)
+		}
+		if err := sleep(ctx, backoff(attempt, 200*time.Millisecond, 10*time.Second)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event) ([]transforms.Event, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("transform %s missed its deadline of %s", t.Name, c.timeout))
+	defer cancel()
+	batch := make([]transforms.Event, len(in)) // the transform owns what it is handed; in is needed for another attempt
+	copy(batch, in)
+	return t.Transformer.Transform(ctx, batch)
+}
+
+func (c *chain) canary(ctx context.Context, t Transform) bool {
+	_, err := c.call(ctx, t, []transforms.Event{{Tenant: "postcall", CallID: "canary"}})
+	return err == nil
+}
+
+// pair matches what a transform returned with what it was handed.
+func pair(name string, in, out []transforms.Event) ([]result, error) {
+	rs := make([]result, len(in))
+	i := -1
+	for j := range out {
+		e := &out[j]
+		if i+1 < len(in) && e.CallID == in[i+1].CallID && e.ParentCallID == in[i+1].ParentCallID {
+			i++
+		} else if i < 0 || e.ParentCallID != in[i].CallID {
+			return nil, fmt.Errorf("transform %s returned %d events for %d, out of order at %d", name, len(out), len(in), j)
+		}
+		switch e.Outcome.Decision {
+		case transforms.Drop:
+			rs[i].fates = append(rs[i].fates, newFate(e, fateDropped, StageTransform, name+": "+e.Outcome.Reason, 1))
+		case transforms.Reject:
+			rs[i].fates = append(rs[i].fates, newFate(e, fateDead, StageTransform, name+": "+e.Outcome.Reason, 1))
+		default:
+			rs[i].events = append(rs[i].events, *e)
+		}
+	}
+	if i != len(in)-1 {
+		return nil, fmt.Errorf("transform %s returned entries for %d of %d events", name, i+1, len(in))
+	}
+	return rs, nil
+}
+
+func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) fate {
+	return fate{Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID,
+		Version: e.Version, Received: e.ReceivedAt, Attempts: attempts}
+}
+
+// backoff is the wait before the next attempt: doubling from base, at most limit, with half of it jittered.
+func backoff(attempt int, base, limit time.Duration) time.Duration {
+	d := limit
+	if attempt < 20 {
+		d = min(base<<(attempt-1), limit)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// sleep waits for d, or returns the cause of ctx's end.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(ctx.Err(), context.Cause(ctx))
+	}
+}

@@ -1,0 +1,313 @@
+package connector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// Connector is the running pipeline.
+type Connector struct {
+	Config     Config
+	Sinks      []Sink
+	Transforms []Transform
+	Log        *slog.Logger
+	Version    string // of the binary, for /metrics
+	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
+	Started func(http, admin net.Addr)
+}
+
+// Run takes deliveries and loads them until ctx ends, then stops in order within Config.ShutdownTimeout: the webhook,
+// the intake, the sealers, the sinks. What is not loaded by then is on disk and goes on at the next start.
+// A store that is down keeps neither Run from starting nor deliveries from being taken.
+func (c *Connector) Run(ctx context.Context) (err error) {
+	cipher, err := newBodyCipher(c.Config.RedactKeys())
+	if err != nil {
+		return err
+	}
+	m := newMetrics(c.Version)
+	st, err := openStreams(ctx, c.Config, c.Log)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	if err := st.alignIntake(ctx, c.Log, m); err != nil {
+		return err
+	}
+	maxBody, err := bodyLimit(c.Config, st.maxPayload)
+	if err != nil {
+		return err
+	}
+
+	// Each stage has a context of its own: they end one after the other, from the front to the back.
+	stages := newStages(ctx)
+	dead := &deadLetters{js: st.js, cipher: cipher, m: m}
+	if err := c.startSinks(ctx, stages.sinks, st, dead, m); err != nil {
+		return errors.Join(err, stages.stop(context.Background()))
+	}
+	norm := NewNormalizer(c.Config.Location(), c.Config.RedactKeys())
+	ch := &chain{steps: c.Transforms, timeout: c.Config.Transform.Timeout, log: c.Log, m: m}
+	for p := range st.partitions {
+		s := &sealer{st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m}
+		stages.seal.Go(s.run)
+	}
+	in := newIntake(st, c.Config.Intake, c.Log, m)
+	for p := range st.partitions {
+		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
+	}
+	adm := &admin{st: st, m: m, sinks: c.sinkNames()}
+	stages.sinks.Go(adm.watch)
+	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
+	stages.sinks.Go(ret.run)
+
+	hook := newWebhook(c.Config, maxBody, norm, in, c.Log, m)
+	servers, err := c.listen(hook, adm)
+	if err != nil {
+		return errors.Join(err, stages.stop(context.Background()))
+	}
+	adm.ready.Store(true)
+	if c.Started != nil {
+		c.Started(servers.hook.Addr(), servers.admin.Addr())
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-servers.failed:
+	case <-stages.failed():
+	}
+	c.Log.Info("stopping; what is not loaded goes on at the next start", "deadline", c.Config.ShutdownTimeout.String())
+	adm.ready.Store(false)
+	stopCtx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Config.ShutdownTimeout, errors.New("the shutdown deadline passed"))
+	defer cancel()
+	servers.stop(stopCtx)
+	serr := stages.stop(stopCtx)
+	in.close()
+	servers.close()
+	return errors.Join(err, serr)
+}
+
+// consumerFates is the durable consumer that derives dead letters from the fates in sealed messages.
+const consumerFates = "dead-letters"
+
+// startSinks opens every durable consumer before the first delivery is taken, then lets the sinks run.
+func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead *deadLetters, m *metrics) error {
+	type starter struct {
+		name    string
+		workers int
+		cons    jetstream.Consumer
+		handle  func(context.Context, *sealed) error
+	}
+	starts := []starter{{name: consumerFates, workers: 1, handle: dead.putFates}}
+	for _, sk := range c.Sinks {
+		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m}
+		m.paused.WithLabelValues(sk.Name).Set(0)
+		m.delivered.WithLabelValues(sk.Name).Add(0)
+		starts = append(starts, starter{name: sk.Name, workers: sk.Workers, handle: s.handle})
+	}
+	for i := range starts {
+		var err error
+		if starts[i].cons, err = st.consumer(ctx, starts[i].name, starts[i].workers); err != nil {
+			return err
+		}
+	}
+	for _, s := range starts {
+		g.Go(func(ctx context.Context) error {
+			return st.consume(ctx, s.cons, s.name, s.workers, dead, c.Log, s.handle)
+		})
+	}
+	return nil
+}
+
+func (c *Connector) sinkNames() []string {
+	names := make([]string, len(c.Sinks))
+	for i := range c.Sinks {
+		names[i] = c.Sinks[i].Name
+	}
+	return names
+}
+
+// bodyLimit is the largest body the webhook takes: a share of the stream's largest message, since an event can grow on
+// its way (DELIVERY.md, rule 7).
+func bodyLimit(cfg Config, maxPayload int) (int64, error) {
+	share := int64(maxPayload / 4)
+	switch limit := int64(cfg.Intake.MaxBody); {
+	case limit == 0:
+		return min(share, 2<<20), nil
+	case limit > share:
+		return 0, fmt.Errorf("POSTCALL_INTAKE_MAX_BODY is over a quarter of the stream's max_payload (%d bytes): set it to %d or less, or raise max_payload", maxPayload, share)
+	default:
+		return limit, nil
+	}
+}
+
+// OpenTransforms starts the configured plugins, in order. POSTCALL_REDACT_KEY goes to redact-pii and to no other.
+// The caller closes them with CloseTransforms, after an error too.
+func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) ([]Transform, error) {
+	dir, err := pluginDir(cfg.PluginDir)
+	if err != nil {
+		return nil, err
+	}
+	var ts []Transform
+	for _, name := range cfg.Transforms {
+		settings, err := pluginSettings(cfg, name)
+		if err != nil {
+			return ts, err
+		}
+		p, err := transforms.Open(ctx, transforms.Spec{
+			Name: name, Path: filepath.Join(dir, name), Settings: settings, Timeout: cfg.Transform.Timeout, Logger: log,
+		})
+		if err != nil {
+			return ts, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGIN_DIR): %w", name, err)
+		}
+		ts = append(ts, Transform{name, p})
+	}
+	return ts, nil
+}
+
+// CloseTransforms stops the plugins.
+func CloseTransforms(ts []Transform) {
+	for _, t := range ts {
+		if c, ok := t.Transformer.(interface{ Close() error }); ok {
+			_ = c.Close() // a plugin that does not end is killed; there is nothing to do about it
+		}
+	}
+}
+
+func pluginDir(dir string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the plugins beside the binary; set POSTCALL_PLUGIN_DIR: %w", err)
+	}
+	return filepath.Join(filepath.Dir(exe), "plugins"), nil
+}
+
+func pluginSettings(cfg Config, name string) (json.RawMessage, error) {
+	s := map[string]string{}
+	switch name {
+	case "redact-pii":
+		s["key"] = cfg.RedactKey.Reveal()
+		if cfg.RedactPolicy != "" {
+			s["policy"] = cfg.RedactPolicy
+		}
+	case "map-topics":
+		if cfg.Topics != "" {
+			s["rules"] = cfg.Topics
+		}
+	}
+	return json.Marshal(s)
+}
+
+// listeners are the webhook's and the operators' servers.
+type listeners struct {
+	hook, admin     net.Listener
+	hookSrv, admSrv *http.Server
+	failed          chan error
+}
+
+func (c *Connector) listen(hook http.Handler, adm *admin) (*listeners, error) {
+	l := &listeners{failed: make(chan error, 2)}
+	var err error
+	if l.hook, err = net.Listen("tcp", c.Config.HTTPAddr); err != nil {
+		return nil, fmt.Errorf("listen for deliveries (POSTCALL_HTTP_ADDR): %w", err)
+	}
+	if l.admin, err = net.Listen("tcp", c.Config.AdminAddr); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for operators (POSTCALL_ADMIN_ADDR): %w", err), l.hook.Close())
+	}
+	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
+	l.hookSrv = &http.Server{Handler: hook, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log}
+	l.admSrv = &http.Server{Handler: adm.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 120 * time.Second, ErrorLog: log}
+	go func() { l.failed <- serveErr(l.hookSrv.Serve(l.hook)) }()
+	go func() { l.failed <- serveErr(l.admSrv.Serve(l.admin)) }()
+	return l, nil
+}
+
+func serveErr(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// stop ends the webhook: deliveries under way are answered, no new one is taken.
+func (l *listeners) stop(ctx context.Context) {
+	if l.hookSrv.Shutdown(ctx) != nil {
+		_ = l.hookSrv.Close()
+	}
+}
+
+func (l *listeners) close() { _ = l.admSrv.Close() }
+
+// stages are the parts of the pipeline from front to back, each a group of goroutines with a context of its own.
+type stages struct {
+	intake, seal, sinks *stage
+}
+
+type stage struct {
+	*errgroup.Group
+	ctx    context.Context // of the group; ends when one of it fails or the stage is stopped
+	cancel context.CancelFunc
+}
+
+func newStages(ctx context.Context) *stages {
+	return &stages{intake: newStage(ctx), seal: newStage(ctx), sinks: newStage(ctx)}
+}
+
+func newStage(ctx context.Context) *stage {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g, gctx := errgroup.WithContext(ctx)
+	return &stage{g, gctx, cancel}
+}
+
+// Go runs f until the stage is stopped.
+func (s *stage) Go(f func(context.Context) error) {
+	s.Group.Go(func() error { return f(s.ctx) })
+}
+
+// failed is closed when any stage ends before it was stopped.
+func (s *stages) failed() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-s.intake.ctx.Done():
+		case <-s.seal.ctx.Done():
+		case <-s.sinks.ctx.Done():
+		}
+		close(done)
+	}()
+	return done
+}
+
+// stop ends the stages in order and returns what failed in them. After ctx it no longer waits.
+func (s *stages) stop(ctx context.Context) error {
+	var errs []error
+	for _, g := range []*stage{s.intake, s.seal, s.sinks} {
+		g.cancel()
+		done := make(chan error, 1)
+		go func() { done <- g.Wait() }()
+		select {
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) {
+				errs = append(errs, err)
+			}
+		case <-ctx.Done():
+			errs = append(errs, fmt.Errorf("a stage did not end: %w", context.Cause(ctx)))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,36 @@
+// Package connector is postcall's engine: it takes post-call events, makes them durable, normalizes and transforms
+// them, and brings them to the stores.
+//
+//	POST /phonely/webhook
+//	  webhook.go    authenticate, bound and check the body                            -> 4xx problem+json
+//	  intake.go     all bodies waiting become one frame (frame.go), one fsync         -> 2xx
+//	  ── stream POSTCALL_INTAKE, subjects postcall.intake.<p> ──
+//	  seal.go       normalize (normalize.go), transforms (chain.go), one sealed batch (sealed.go); its header is the position
+//	  ── stream POSTCALL_BATCHES, subjects postcall.batches.<p> ──
+//	  sink.go       one durable consumer per store: retry, pause, bisect, dead-letter (dead.go)
+//	  ── Loader: connector/clickhouse, connector/elastic ──
+//
+// # The promise
+//
+// A 2xx means that the body is on disk. Every accepted event is delivered to each sink or held back with a reason; none
+// is loaded twice; sinks don't wait for each other; one bad event is held back alone; where redaction can't run, events
+// wait; everything is bounded, and at a bound the sender is told to come back.
+//
+// # From main to the INSERT
+//
+//  1. cmd/postcall/serve.go opens the loaders and calls [Connector.Run].
+//  2. connector.go, startSinks: each sink consumes sealed batches.
+//  3. sink.go, flush: one batch, one attempt at a time, decides what follows.
+//  4. connector/clickhouse/loader.go, Load: the INSERT.
+//
+// # Imports
+//
+// cmd imports connector/clickhouse and connector/elastic, they import connector, and that imports transforms. Nothing
+// points the other way; transforms imports no driver.
+//
+// # Choices (2026-11)
+//
+// JetStream is the buffer since it is one machine's file and a replicated cluster by the same code; a plain file with
+// group commit was faster by half and is neither. Frames, since a message per event costs a sync per event. The
+// position lives in the output, since a position of its own could disagree with it after a crash.
+package connector

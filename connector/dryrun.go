@@ -1,0 +1,74 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// DryRun is the way from body to canonical event without the streams: what `postcall transform` shows.
+type DryRun struct {
+	norm  *Normalizer
+	chain *chain
+	cfg   TransformConfig
+}
+
+// DryResult is what becomes of one body: events, none when a transform dropped it, or an error that holds no value of it.
+type DryResult struct {
+	Events []transforms.Event
+	Err    error
+}
+
+// NewDryRun takes the transforms of OpenTransforms. A transform that keeps failing ends the run.
+func NewDryRun(cfg Config, steps []Transform, log *slog.Logger) (*DryRun, error) {
+	return &DryRun{
+		norm:  NewNormalizer(cfg.Location(), cfg.RedactKeys()),
+		chain: &chain{steps: steps, timeout: cfg.Transform.Timeout, log: log, m: newMetrics(""), giveUp: 5},
+		cfg:   cfg.Transform,
+	}, nil
+}
+
+// Run returns one result per body, in order.
+func (d *DryRun) Run(ctx context.Context, bodies [][]byte) ([]DryResult, error) {
+	out := make([]DryResult, len(bodies))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(d.cfg.Concurrency)
+	for lo := 0; lo < len(bodies); lo += d.cfg.Events {
+		hi := min(lo+d.cfg.Events, len(bodies))
+		g.Go(func() error { return d.part(ctx, bodies[lo:hi], out[lo:hi]) })
+	}
+	return out, g.Wait()
+}
+
+func (d *DryRun) part(ctx context.Context, bodies [][]byte, out []DryResult) error {
+	var events []transforms.Event
+	var owner []int
+	for i, b := range bodies {
+		e, err := d.norm.Normalize(b, defaultTenant, sourcePhonely, time.Now().UTC().Truncate(time.Microsecond))
+		if err != nil {
+			out[i].Err = err
+			continue
+		}
+		events, owner = append(events, e), append(owner, i)
+	}
+	results, err := d.chain.apply(ctx, events)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		o := &out[owner[i]]
+		o.Events = r.events
+		for _, f := range r.fates {
+			if f.Outcome == fateDead {
+				o.Err = errors.Join(o.Err, fmt.Errorf("held back: %s", f.Reason))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package connector
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sort"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// retention removes sealed batches that every enabled sink is done with: when they are older than Retain, and oldest
+// first while the stream is more than 70 % full. The newest message of each partition stays: it holds the position
+// (DELIVERY.md, rule 6).
+type retention struct {
+	st     *streams
+	sinks  []string // durable consumers whose acks count
+	retain time.Duration
+	log    *slog.Logger
+}
+
+const retentionInterval = 10 * time.Second
+
+func (r *retention) run(ctx context.Context) error {
+	for sleep(ctx, retentionInterval) == nil {
+		if err := r.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			r.log.Warn("loaded batches not removed; tried again", "err", err)
+		}
+	}
+	return nil
+}
+
+func (r *retention) sweep(ctx context.Context, now time.Time) error {
+	info, err := r.st.batches.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamBatches, err)
+	}
+	state := info.State
+	if state.Msgs == 0 {
+		return nil
+	}
+	done := state.LastSeq
+	for _, name := range r.sinks {
+		c, err := r.st.batches.Consumer(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look up consumer %s: %w", name, err)
+		}
+		done = min(done, c.CachedInfo().AckFloor.Stream)
+	}
+	upTo, err := r.olderThan(ctx, state, now.Add(-r.retain))
+	if err != nil {
+		return err
+	}
+	upTo = max(upTo, state.FirstSeq+excess(info, state)) // exclusive
+	upTo = min(upTo, done+1)
+	if upTo <= state.FirstSeq {
+		return nil
+	}
+	for p := range r.st.partitions {
+		_, newest, err := r.st.lastSealed(ctx, p)
+		if err != nil {
+			return err
+		}
+		err = r.st.batches.Purge(ctx, jetstream.WithPurgeSubject(subject(subjectBatches, p)), jetstream.WithPurgeSequence(min(upTo, newest)))
+		if err != nil {
+			return fmt.Errorf("purge stream %s: %w", streamBatches, err)
+		}
+	}
+	return nil
+}
+
+// excess is how many of the oldest messages have to go to bring the stream back to 70 % of its limits.
+func excess(info *jetstream.StreamInfo, state jetstream.StreamState) uint64 {
+	var n float64
+	msgs := float64(state.Msgs)
+	if limit := 0.7 * float64(info.Config.MaxBytes); info.Config.MaxBytes > 0 && float64(state.Bytes) > limit {
+		n = msgs * (float64(state.Bytes) - limit) / float64(state.Bytes)
+	}
+	if limit := 0.7 * float64(info.Config.MaxMsgs); info.Config.MaxMsgs > 0 && msgs > limit {
+		n = max(n, msgs-limit)
+	}
+	return uint64(n + 0.5)
+}
+
+// olderThan is the first sequence that is not older than t, found by halving: sequences rise with time.
+func (r *retention) olderThan(ctx context.Context, state jetstream.StreamState, t time.Time) (uint64, error) {
+	if state.FirstTime.After(t) {
+		return state.FirstSeq, nil
+	}
+	var failed error
+	n := sort.Search(int(state.LastSeq-state.FirstSeq+1), func(i int) bool {
+		for seq := state.FirstSeq + uint64(i); seq <= state.LastSeq && failed == nil; seq++ {
+			m, err := r.st.batches.GetMsg(ctx, seq)
+			if err == nil {
+				return m.Time.After(t)
+			}
+			if apiCode(err) != jetstream.JSErrCodeMessageNotFound {
+				failed = err
+			}
+		}
+		return true
+	})
+	return state.FirstSeq + uint64(n), failed
+}

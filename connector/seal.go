@@ -1,0 +1,424 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// errFenced says that the partition moved on under this sealer: another one, or its own publish that had timed out.
+var errFenced = errors.New("another sealed message of the partition came first")
+
+// sealer turns the intake of one partition into sealed batches. Its position is its last output: it has no other state.
+type sealer struct {
+	st        *streams
+	partition int
+	cfg       Config
+	norm      *Normalizer
+	chain     *chain
+	cipher    *bodyCipher
+	log       *slog.Logger
+	m         *metrics
+
+	at     sealed // header of the last sealed message
+	seq    uint64 // its sequence, 0 without one
+	frames <-chan intakeFrame
+	open   []input // rest of a frame that spans batches
+	purged time.Time
+}
+
+// intakeFrame is one message of the intake stream.
+type intakeFrame struct {
+	seq    uint64
+	events int // as its header says
+	data   []byte
+}
+
+// input is one received event, or a damaged frame, on its way into a batch.
+type input struct {
+	delivery
+	next    position // behind it
+	version int64
+	damaged int // events of a damaged frame, whose bytes are Body
+	result
+}
+
+// run seals until ctx ends. Whatever fails, it starts again from the last sealed message.
+func (s *sealer) run(ctx context.Context) error {
+	for attempt := 1; ; attempt++ {
+		before := s.seq
+		err := s.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if s.seq != before {
+			attempt = 1
+		}
+		s.log.Warn("sealing starts again from the last sealed message", "partition", s.partition, "err", err)
+		if sleep(ctx, backoff(attempt, 50*time.Millisecond, 5*time.Second)) != nil {
+			return nil
+		}
+	}
+}
+
+func (s *sealer) session(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	at, seq, err := s.st.lastSealed(ctx, s.partition)
+	if err != nil {
+		return err
+	}
+	s.at, s.seq, s.open = *at, seq, nil
+	if s.frames, err = s.st.readIntake(ctx, s.partition, s.at.Position.Seq); err != nil {
+		return err
+	}
+	for {
+		batch, err := s.collect(ctx)
+		if err != nil {
+			return err
+		}
+		if err := s.seal(ctx, batch); err != nil {
+			return err
+		}
+		if err := s.purge(ctx); err != nil {
+			s.log.Warn("sealed frames not purged; tried again after the next batch", "partition", s.partition, "err", err)
+		}
+	}
+}
+
+// collect waits for a first event and takes what comes until the batch is full by events or bytes, or old enough.
+func (s *sealer) collect(ctx context.Context) ([]input, error) {
+	var (
+		batch   []input
+		bytes   int
+		limit   = s.st.maxPayload / 2 // of raw bodies; sealing checks the real size
+		expired <-chan time.Time
+		version = s.at.Version
+	)
+	for {
+		for len(s.open) > 0 {
+			in := &s.open[0]
+			if len(batch) > 0 && (len(batch) >= s.cfg.Batch.MaxEvents || bytes+len(in.Body) > limit) {
+				return batch, nil
+			}
+			version = max(version+1, in.Received.UnixMicro())
+			in.version = version
+			batch, bytes, s.open = append(batch, *in), bytes+len(in.Body), s.open[1:]
+		}
+		if expired == nil && len(batch) > 0 {
+			t := time.NewTimer(s.cfg.Batch.MaxAge)
+			defer t.Stop()
+			expired = t.C
+		}
+		select {
+		case f, ok := <-s.frames:
+			if !ok {
+				return nil, errors.New("reading the intake ended")
+			}
+			s.open = s.inputs(f)
+		case <-expired:
+			return batch, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// inputs decodes a frame, without the events that are sealed already.
+func (s *sealer) inputs(f intakeFrame) []input {
+	ds, err := decodeFrame(f.data)
+	if err != nil {
+		s.m.alarms.WithLabelValues("damaged").Inc()
+		s.log.Error("damaged intake frame; it is kept whole as a dead letter", "partition", s.partition, "sequence", f.seq, "events", f.events, "err", err)
+		return []input{{delivery: delivery{Received: time.Now().UTC(), Body: f.data}, next: position{Seq: f.seq + 1}, damaged: max(f.events, 1)}}
+	}
+	ins := make([]input, len(ds))
+	for i := range ds {
+		ins[i] = input{delivery: ds[i], next: position{f.seq, i + 1}}
+	}
+	if len(ins) > 0 {
+		ins[len(ins)-1].next = position{Seq: f.seq + 1}
+	}
+	if p := s.at.Position; p.Seq == f.seq && p.Event <= len(ins) {
+		ins = ins[p.Event:]
+	}
+	return ins
+}
+
+// seal transforms a batch and writes it, in several messages where one would be too large.
+func (s *sealer) seal(ctx context.Context, batch []input) error {
+	start := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.cfg.Transform.Concurrency)
+	for lo := 0; lo < len(batch); lo += s.cfg.Transform.Events {
+		part := batch[lo:min(lo+s.cfg.Transform.Events, len(batch))]
+		g.Go(func() error { return s.transform(gctx, part) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	// Compression never grows a payload by more than a few bytes per 128 KiB, so payload bytes decide.
+	limit := s.st.maxPayload - 64<<10
+	next := s.begin()
+	var events []byte
+	fateBytes := 0
+	for i := range batch {
+		in := &batch[i]
+		grown, err := transforms.AppendEvents(events, in.events)
+		if err == nil && len(grown)-len(events)+s.fateSize(in) > limit {
+			err = fmt.Errorf("%d bytes after the transforms, the limit is %d", len(grown)-len(events), limit)
+		}
+		if err != nil { // DELIVERY.md, rule 7
+			in.result = result{fates: []fate{s.die(in, StageSeal, "too large to seal: "+err.Error())}}
+			grown = events
+		}
+		if next.Position != s.at.Position && len(grown)+fateBytes+s.fateSize(in) > limit {
+			if err := s.publish(ctx, next, events); err != nil {
+				return err
+			}
+			own := grown[len(events):]
+			next, fateBytes = s.begin(), 0
+			grown = append([]byte(nil), own...)
+		}
+		events, fateBytes = grown, fateBytes+s.fateSize(in)
+		s.add(next, in)
+	}
+	err := s.publish(ctx, next, events)
+	s.m.sealSeconds.Observe(time.Since(start).Seconds())
+	return err
+}
+
+// transform normalizes events and runs them through the chain. It sets their results.
+func (s *sealer) transform(ctx context.Context, part []input) error {
+	events, owner := make([]transforms.Event, 0, len(part)), make([]int, 0, len(part))
+	for i := range part {
+		in := &part[i]
+		if in.damaged > 0 {
+			f := s.die(in, StageIntake, "the frame fails its checksum")
+			f.Outcome, f.Events = fateDamaged, in.damaged
+			in.fates = []fate{f}
+			continue
+		}
+		e, err := s.norm.Normalize(in.Body, in.Tenant, in.Source, in.Received)
+		if err != nil {
+			in.fates = []fate{s.die(in, StageNormalize, err.Error())}
+			continue
+		}
+		e.Version = in.version
+		events, owner = append(events, e), append(owner, i)
+	}
+	results, err := s.chain.apply(ctx, events)
+	if err != nil {
+		return err
+	}
+	for i, r := range results {
+		in := &part[owner[i]]
+		in.result = r
+		for j := range r.fates { // before sealing, a dead letter holds the raw body: it is mapped and transformed again on replay
+			if r.fates[j].Outcome == fateDead {
+				r.fates[j].Source, r.fates[j].Body = in.Source, s.cipher.seal(in.Body)
+			}
+		}
+	}
+	return nil
+}
+
+// die is the fate of an input that no event came of.
+func (s *sealer) die(in *input, stage, reason string) fate {
+	return fate{Outcome: fateDead, Stage: stage, Reason: reason, Tenant: in.Tenant, Source: in.Source, Version: in.version,
+		Received: in.Received, Attempts: 1, Body: s.cipher.seal(in.Body)}
+}
+
+func (s *sealer) fateSize(in *input) int {
+	n := 0
+	for i := range in.fates {
+		n += 512 + len(in.fates[i].Reason) + len(in.fates[i].Body)*4/3
+	}
+	return n
+}
+
+// begin is the sealed message that follows the last one, still empty.
+func (s *sealer) begin() *sealed {
+	return &sealed{Intake: s.st.intakeID, Position: s.at.Position, Version: s.at.Version, Counts: s.at.Counts}
+}
+
+func (s *sealer) add(m *sealed, in *input) {
+	received := m.Counts.Received
+	m.Position, m.Version = in.next, in.version
+	m.Counts.Received += uint64(max(in.damaged, 1))
+	own := fateKept
+	for _, f := range in.fates {
+		f.Index = int(received - s.at.Counts.Received)
+		m.Fates = append(m.Fates, f)
+		if len(in.events) == 0 || f.CallID == in.events[0].ParentCallID {
+			own = f.Outcome
+		}
+	}
+	switch own {
+	case fateDead:
+		m.Counts.Dead++
+	case fateDropped:
+		m.Counts.Dropped++
+	case fateDamaged:
+		m.Counts.Damaged += uint64(in.damaged)
+	default:
+		m.Counts.Kept++
+	}
+	for i := range in.events {
+		if in.events[i].ParentCallID != "" {
+			m.Counts.Children++
+		}
+	}
+	m.Events = append(m.Events, in.events...)
+}
+
+// publish writes a sealed message behind the last one and nowhere else. While the stream is full it waits: the intake
+// fills up behind it, which is right.
+func (s *sealer) publish(ctx context.Context, m *sealed, events []byte) error {
+	payload, err := appendFates(nil, m.Fates)
+	if err != nil {
+		return err
+	}
+	subj := subject(subjectBatches, s.partition)
+	msg := sealMessage(subj, m, append(payload, events...))
+	for attempt := 1; ; attempt++ {
+		pctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the sealed batch was not durable in time"))
+		ack, err := s.st.js.PublishMsg(pctx, msg, jetstream.WithExpectLastSequencePerSubject(s.seq), jetstream.WithRetryAttempts(0))
+		cancel()
+		switch {
+		case err == nil:
+			s.count(&s.at.Counts, &m.Counts)
+			s.at, s.seq = *m, ack.Sequence
+			s.at.Events, s.at.Fates = nil, nil
+			return nil
+		case isStale(err):
+			return errFenced
+		case apiCode(err) == codeStoreFull && ctx.Err() == nil:
+			s.log.Warn("the stream of sealed batches is full; sealing waits for the sinks", "partition", s.partition, "attempt", attempt)
+			if err := sleep(ctx, backoff(attempt, 200*time.Millisecond, 5*time.Second)); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("write sealed batch of %d events: %w", len(m.Events), err)
+		}
+	}
+}
+
+func (s *sealer) count(was, is *counts) {
+	s.m.batches.Inc()
+	s.m.sealed.WithLabelValues(fateKept).Add(float64(is.Kept - was.Kept))
+	s.m.sealed.WithLabelValues(fateDead).Add(float64(is.Dead - was.Dead))
+	s.m.sealed.WithLabelValues(fateDropped).Add(float64(is.Dropped - was.Dropped))
+	s.m.sealed.WithLabelValues(fateDamaged).Add(float64(is.Damaged - was.Damaged))
+}
+
+// purge removes the frames that are sealed whole, at most once a second.
+func (s *sealer) purge(ctx context.Context) error {
+	if time.Since(s.purged) < time.Second {
+		return nil
+	}
+	s.purged = time.Now()
+	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(s.at.Position.Seq)}
+	if s.st.partitions > 1 {
+		opts = append(opts, jetstream.WithPurgeSubject(subject(subjectIntake, s.partition)))
+	}
+	return s.st.intake.Purge(ctx, opts...)
+}
+
+// lastSealed reads where a partition stands: the header of its last sealed message and that message's sequence.
+func (s *streams) lastSealed(ctx context.Context, partition int) (*sealed, uint64, error) {
+	raw, err := s.batches.GetLastMsgForSubject(ctx, subject(subjectBatches, partition))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return &sealed{Intake: s.intakeID, Position: position{Seq: 1}}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the last sealed message of partition %d: %w", partition, err)
+	}
+	at, err := readHeader(raw.Header)
+	if err != nil {
+		return nil, 0, fmt.Errorf("partition %d, message %d: %w", partition, raw.Sequence, err)
+	}
+	if at.Intake != s.intakeID {
+		return nil, 0, fmt.Errorf("partition %d was sealed from another intake stream (%s, this one is %s): %w", partition, at.Intake, s.intakeID, errOtherIntake)
+	}
+	return at, raw.Sequence, nil
+}
+
+var errOtherIntake = errors.New("the streams in the data directory don't belong together; restore them from one backup, or start with an empty POSTCALL_DATA_DIR")
+
+// alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
+// sealer's position, it is moved forward (DELIVERY.md, rule 3). It runs before the first delivery is taken.
+func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics) error {
+	info, err := s.intake.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamIntake, err)
+	}
+	for p := range s.partitions {
+		at, _, err := s.lastSealed(ctx, p)
+		if err != nil {
+			return err
+		}
+		want := at.Position.Seq // the frame it continues in, or the one to come
+		if at.Position.Event == 0 {
+			want--
+		}
+		if info.State.LastSeq >= want {
+			continue
+		}
+		m.alarms.WithLabelValues("rollback").Inc()
+		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
+			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
+		if err := s.intake.Purge(ctx, jetstream.WithPurgeSequence(at.Position.Seq+1)); err != nil {
+			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
+		}
+		if info, err = s.intake.Info(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readIntake delivers the frames of a partition from a sequence on, until ctx ends. It reads a few frames ahead.
+func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<-chan intakeFrame, error) {
+	cons, err := s.js.OrderedConsumer(ctx, streamIntake, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject(subjectIntake, partition)},
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
+	}
+	it, err := cons.Messages(jetstream.PullMaxMessages(16))
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
+	}
+	frames := make(chan intakeFrame, 1)
+	context.AfterFunc(ctx, it.Stop)
+	go func() {
+		defer close(frames)
+		for {
+			msg, err := it.Next()
+			if err != nil {
+				return
+			}
+			meta, err := msg.Metadata()
+			if err != nil {
+				return
+			}
+			n, _ := strconv.Atoi(msg.Headers().Get(headerEvents))
+			select {
+			case frames <- intakeFrame{meta.Sequence.Stream, n, msg.Data()}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return frames, nil
+}

@@ -1,0 +1,220 @@
+package connector
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/nats-io/nats.go"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// A sealed message is one batch after the transforms: the events to load and the fate of those that died or were
+// dropped on the way. Its bytes never change. Where the sealer stands is part of the message, in its header, so that
+// position and output can't disagree (DELIVERY.md, rules 3 and 4). Layout of the data, integers little endian:
+//
+//	"PCS1" | crc32c of header text and the rest, 4 bytes | zstd( uvarint and fates as JSON | transforms.Events )
+const (
+	sealedMagic = "PCS1"
+
+	headerIntake   = "Postcall-Intake"   // identity of the intake stream
+	headerPosition = "Postcall-Position" // "sequence/event": the next event to seal
+	headerVersion  = "Postcall-Version"  // the highest version given so far
+	headerCounts   = "Postcall-Counts"   // cumulative counts of the partition, JSON
+)
+
+// position is the next event to seal: an intake sequence and an index into that frame.
+type position struct {
+	Seq   uint64
+	Event int
+}
+
+func (p position) String() string { return strconv.FormatUint(p.Seq, 10) + "/" + strconv.Itoa(p.Event) }
+
+// counts are cumulative over the life of a partition, so that they survive the process and a gap says how many events
+// it cost (DELIVERY.md, rule 16). Received = Kept + Dead + Dropped + Damaged.
+type counts struct {
+	Received uint64 `json:"received"`
+	Kept     uint64 `json:"kept"`
+	Dead     uint64 `json:"dead"`
+	Dropped  uint64 `json:"dropped"`
+	Damaged  uint64 `json:"damaged"`
+	Children uint64 `json:"children"` // of splits, on top of Kept
+}
+
+// sealed is a decoded sealed message.
+type sealed struct {
+	Intake   string
+	Position position
+	Version  int64
+	Counts   counts
+	Fates    []fate
+	Events   []transforms.Event
+	// Token is the hash of the message: sequences can be used again after damage, contents can't (DELIVERY.md, rule 2).
+	Token string
+}
+
+// fate is what became of an event that is not loaded.
+type fate struct {
+	Index    int       `json:"index"` // into the received events of the batch
+	Outcome  string    `json:"outcome"`
+	Stage    string    `json:"stage"`
+	Reason   string    `json:"reason"`
+	Tenant   string    `json:"tenant,omitempty"`
+	Source   string    `json:"source,omitempty"`
+	CallID   string    `json:"callId,omitempty"`
+	Version  int64     `json:"version,omitempty"`
+	Received time.Time `json:"received"`
+	Attempts int       `json:"attempts,omitempty"`
+	Events   int       `json:"events,omitempty"` // of a damaged frame
+	// Body is the raw body or frame, encrypted (see bodyCipher): it has not been through redaction.
+	Body []byte `json:"body,omitempty"`
+}
+
+// Outcomes of a fate.
+const (
+	fateKept    = "kept"
+	fateDead    = "dead"
+	fateDropped = "dropped"
+	fateDamaged = "damaged"
+)
+
+var (
+	zstdEncoders = sync.Pool{New: func() any {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		if err != nil {
+			panic(err) // wrong options only
+		}
+		return e
+	}}
+	zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(256<<20))
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
+)
+
+// sealMessage makes the message of a batch. payload is what appendFates and transforms.AppendEvents wrote.
+func sealMessage(subj string, s *sealed, payload []byte) *nats.Msg {
+	countsJSON, _ := json.Marshal(s.Counts)
+	h := nats.Header{
+		headerIntake:   {s.Intake},
+		headerPosition: {s.Position.String()},
+		headerVersion:  {strconv.FormatInt(s.Version, 10)},
+		headerCounts:   {string(countsJSON)},
+		headerEvents:   {strconv.Itoa(len(s.Events) + len(s.Fates))},
+	}
+	data := append(make([]byte, 0, len(payload)/3+64), sealedMagic...)
+	data = append(data, 0, 0, 0, 0)
+	enc := zstdEncoders.Get().(*zstd.Encoder)
+	data = enc.EncodeAll(payload, data)
+	zstdEncoders.Put(enc)
+	binary.LittleEndian.PutUint32(data[4:], sealedSum(h, data))
+	return &nats.Msg{Subject: subj, Header: h, Data: data}
+}
+
+func appendFates(dst []byte, fates []fate) ([]byte, error) {
+	b, err := json.Marshal(fates)
+	if err != nil {
+		return dst, fmt.Errorf("encode the fates of a batch: %w", err)
+	}
+	return appendBytes(dst, b), nil
+}
+
+func headerText(h nats.Header) string {
+	return strings.Join([]string{h.Get(headerIntake), h.Get(headerPosition), h.Get(headerVersion), h.Get(headerCounts), h.Get(headerEvents)}, "\n")
+}
+
+func sealedSum(h nats.Header, data []byte) uint32 {
+	return crc32.Update(crc32.Checksum([]byte(headerText(h)), castagnoli), castagnoli, data[8:])
+}
+
+// token is the identity of a sealed message, 32 hex digits.
+func token(h nats.Header, data []byte) string {
+	d := sha256.New()
+	d.Write([]byte(headerText(h)))
+	d.Write(data)
+	return hex.EncodeToString(d.Sum(nil)[:16])
+}
+
+// readHeader decodes where a partition stands; it does not look at the data.
+func readHeader(h nats.Header) (*sealed, error) {
+	s := &sealed{Intake: h.Get(headerIntake)}
+	seq, ev, _ := strings.Cut(h.Get(headerPosition), "/")
+	var err1, err2, err3 error
+	s.Position.Seq, err1 = strconv.ParseUint(seq, 10, 64)
+	s.Position.Event, err2 = strconv.Atoi(ev)
+	s.Version, err3 = strconv.ParseInt(h.Get(headerVersion), 10, 64)
+	err4 := json.Unmarshal([]byte(h.Get(headerCounts)), &s.Counts)
+	for _, err := range []error{err1, err2, err3, err4} {
+		if err != nil || s.Intake == "" {
+			return nil, fmt.Errorf("header of a sealed message can't be read: %w", ErrDamaged)
+		}
+	}
+	return s, nil
+}
+
+// openMessage decodes a sealed message. An error wraps ErrDamaged.
+func openMessage(h nats.Header, data []byte) (*sealed, error) {
+	if len(data) < 8 || string(data[:4]) != sealedMagic {
+		return nil, fmt.Errorf("sealed message of %d bytes has no magic: %w", len(data), ErrDamaged)
+	}
+	if sealedSum(h, data) != binary.LittleEndian.Uint32(data[4:]) {
+		return nil, fmt.Errorf("sealed message of %d bytes fails its checksum: %w", len(data), ErrDamaged)
+	}
+	s, err := readHeader(h)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := zstdDecoder().DecodeAll(data[8:], nil)
+	if err != nil {
+		return nil, fmt.Errorf("sealed message: decompress: %w: %w", err, ErrDamaged)
+	}
+	r := reader{payload}
+	fates, ok := r.bytes()
+	if !ok {
+		return nil, fmt.Errorf("sealed message: fates cut short: %w", ErrDamaged)
+	}
+	if err := json.Unmarshal(fates, &s.Fates); err != nil {
+		return nil, fmt.Errorf("sealed message: fates: %w: %w", err, ErrDamaged)
+	}
+	if s.Events, err = transforms.DecodeEvents(r.b); err != nil {
+		return nil, fmt.Errorf("sealed message: events: %w: %w", err, ErrDamaged)
+	}
+	s.Token = token(h, data)
+	return s, nil
+}
+
+// batch is what a loader is given: of each call the highest version only (DELIVERY.md, rule 9). The second result counts
+// the events left out because a later one of the same batch replaces them.
+func (s *sealed) batch() (Batch, int) {
+	type key struct{ tenant, call string }
+	last := make(map[key]int, len(s.Events))
+	for i := range s.Events {
+		k := key{s.Events[i].Tenant, s.Events[i].CallID}
+		if j, ok := last[k]; !ok || s.Events[i].Version >= s.Events[j].Version {
+			last[k] = i
+		}
+	}
+	if len(last) == len(s.Events) {
+		return Batch{Token: s.Token, Events: s.Events}, 0
+	}
+	b := Batch{Token: s.Token, Events: make([]transforms.Event, 0, len(last))}
+	for i := range s.Events {
+		if last[key{s.Events[i].Tenant, s.Events[i].CallID}] == i {
+			b.Events = append(b.Events, s.Events[i])
+		}
+	}
+	return b, len(s.Events) - len(b.Events)
+}

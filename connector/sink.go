@@ -1,0 +1,267 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+)
+
+// Sink is a store that sealed batches are loaded into.
+type Sink struct {
+	Name    string // also the name of its durable consumer
+	Loader  Loader
+	Workers int // batches at once
+}
+
+// sink brings every sealed batch to one Loader. Everything a Loader leaves to others is here: retry, backoff, pausing,
+// bisecting and dead letters.
+type sink struct {
+	Sink
+	dead *deadLetters
+	log  *slog.Logger
+	m    *metrics
+
+	checked atomic.Bool // Check has succeeded since the last failure
+	proven  atomic.Bool // a load has succeeded since the last pause: what is refused now is refused for its data
+}
+
+const (
+	ackWait       = 60 * time.Second
+	heartbeat     = 20 * time.Second
+	checkTimeout  = 15 * time.Second
+	maxRetryDelay = 5 * time.Second
+	pauseDelay    = 10 * time.Second
+)
+
+// flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
+// letter can't be stored.
+func (s *sink) flush(ctx context.Context, b Batch) error {
+	for attempt := 1; len(b.Events) > 0; attempt++ {
+		err := s.tryFlush(ctx, b)
+		var partial *PartialError
+		switch {
+		case err == nil:
+			s.delivered(len(b.Events))
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &partial):
+			s.proven.Store(s.proven.Load() || len(partial.Failed)+len(partial.Retry) < len(b.Events))
+			if err := s.hold(ctx, b, partial.Failed, attempt); err != nil {
+				return err
+			}
+			s.delivered(len(b.Events) - len(partial.Failed) - len(partial.Retry))
+			if len(partial.Retry) == 0 {
+				return nil
+			}
+			s.log.Warn("store is busy; events are tried again", "sink", s.Name, "events", len(partial.Retry), "attempt", attempt)
+			rest := make([]int, 0, len(partial.Retry))
+			for i := range b.Events {
+				if _, again := partial.Retry[i]; again {
+					rest = append(rest, i)
+				}
+			}
+			b = b.pick(rest)
+			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
+		case errors.Is(err, ErrPaused):
+			err = s.pause(ctx, err)
+		case errors.Is(err, ErrTooLarge) && len(b.Events) > 1, errors.Is(err, ErrRefused) && len(b.Events) > 1:
+			lo, hi := b.halves()
+			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
+			if err := s.flush(ctx, lo); err != nil {
+				return err
+			}
+			b, attempt, err = hi, 0, nil
+		case errors.Is(err, ErrRefused) && s.proven.Load():
+			return s.hold(ctx, b, map[int]error{0: err}, attempt)
+		default:
+			s.log.Warn("load failed; tried again", "sink", s.Name, "events", len(b.Events), "attempt", attempt, "err", err)
+			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryFlush is one attempt, measured.
+func (s *sink) tryFlush(ctx context.Context, b Batch) error {
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	start := time.Now()
+	err := s.Loader.Load(ctx, b)
+	s.m.loadSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
+	result := "ok"
+	if err != nil {
+		result = "error"
+		s.checked.Store(false)
+	} else {
+		s.proven.Store(true)
+	}
+	s.m.loads.WithLabelValues(s.Name, result).Inc()
+	return err
+}
+
+// check asks the store whether it is fit, after a start and after every failure.
+func (s *sink) check(ctx context.Context) error {
+	c, ok := s.Loader.(Checker)
+	if !ok || s.checked.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("%s did not answer within %s", s.Name, checkTimeout))
+	defer cancel()
+	if err := c.Check(ctx); err != nil {
+		return err
+	}
+	s.checked.Store(true)
+	return nil
+}
+
+// pause waits with an alarm until the store is fit again. Nothing is dead-lettered for what an operator can put right.
+func (s *sink) pause(ctx context.Context, cause error) error {
+	s.m.paused.WithLabelValues(s.Name).Set(1)
+	s.m.alarms.WithLabelValues("paused").Inc()
+	s.log.Error("sink is paused until this is put right; events wait on disk", "sink", s.Name, "err", cause)
+	s.checked.Store(false)
+	s.proven.Store(false)
+	defer s.m.paused.WithLabelValues(s.Name).Set(0)
+	for attempt := 1; ; attempt++ {
+		if err := sleep(ctx, backoff(attempt, 500*time.Millisecond, pauseDelay)); err != nil {
+			return err
+		}
+		if err := s.check(ctx); !errors.Is(err, ErrPaused) {
+			s.log.Info("sink goes on", "sink", s.Name)
+			return nil
+		}
+	}
+}
+
+// hold writes refused events to the dead letters of this sink.
+func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts int) error {
+	for i, reason := range failed {
+		for try := 1; ; try++ {
+			err := s.dead.putRefused(ctx, s.Name, b, i, attempts, reason)
+			if err == nil {
+				break
+			}
+			s.log.Error("dead letter not stored; the sink waits", "sink", s.Name, "attempt", try, "err", err)
+			if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
+				return err
+			}
+		}
+	}
+	if len(failed) > 0 {
+		s.log.Warn("events held back as dead letters", "sink", s.Name, "events", len(failed))
+	}
+	return nil
+}
+
+func (s *sink) delivered(events int) { s.m.delivered.WithLabelValues(s.Name).Add(float64(events)) }
+
+// handle loads one sealed message. Its ack follows a nil error.
+func (s *sink) handle(ctx context.Context, m *sealed) error {
+	b, superseded := m.batch()
+	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
+	return s.flush(ctx, b)
+}
+
+// consumer makes the durable consumer of a sink, or finds it. Its acks may be lost in a crash: everything behind them
+// is safe to load again (DELIVERY.md, rule 5).
+func (s *streams) consumer(ctx context.Context, name string, workers int) (jetstream.Consumer, error) {
+	c, err := s.batches.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: name, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the durable consumer %s: %w", name, err)
+	}
+	return c, nil
+}
+
+// consume hands each sealed message to handle, with up to workers at once, until ctx ends. A damaged message is kept whole
+// as a dead letter.
+func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string, workers int, dead *deadLetters, log *slog.Logger,
+	handle func(context.Context, *sealed) error,
+) error {
+	it, err := c.Messages(jetstream.PullMaxMessages(max(workers, 1)))
+	if err != nil {
+		return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
+	}
+	defer context.AfterFunc(ctx, it.Stop)()
+	var g errgroup.Group
+	g.SetLimit(max(workers, 1))
+	for {
+		msg, err := it.Next()
+		if ctx.Err() != nil {
+			break
+		}
+		if err != nil {
+			log.Warn("no sealed batch could be fetched; tried again", "sink", name, "err", err)
+			if sleep(ctx, time.Second) != nil {
+				break
+			}
+			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
+				return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
+			}
+			continue
+		}
+		g.Go(func() error {
+			stop := keepAlive(ctx, msg)
+			defer stop()
+			err := handleMessage(ctx, msg, name, dead, log, handle)
+			if err == nil {
+				err = msg.Ack()
+			}
+			if err != nil && ctx.Err() == nil {
+				log.Error("sealed batch not finished; it is delivered again", "sink", name, "err", err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func handleMessage(ctx context.Context, msg jetstream.Msg, name string, dead *deadLetters, log *slog.Logger, handle func(context.Context, *sealed) error) error {
+	m, err := openMessage(msg.Headers(), msg.Data())
+	if err == nil {
+		return handle(ctx, m)
+	}
+	log.Error("damaged sealed batch; it is kept whole as a dead letter", "sink", name, "err", err)
+	dead.m.alarms.WithLabelValues("damaged").Inc()
+	events := 0
+	_, _ = fmt.Sscan(msg.Headers().Get(headerEvents), &events)
+	t := token(msg.Headers(), msg.Data())
+	return dead.put(ctx, DeadLetter{
+		ID: deadID(t, -1, ""), Stage: StageLoad, Reason: "the sealed batch is damaged", Batch: t, Events: events, Attempts: 1,
+		Died: time.Now().UTC(), Body: dead.cipher.seal(msg.Data()),
+	})
+}
+
+// keepAlive tells the server, until stopped, that the message is still being worked on.
+func keepAlive(ctx context.Context, msg jetstream.Msg) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		t := time.NewTicker(heartbeat)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				if err := msg.InProgress(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return cancel
+}

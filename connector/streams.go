@@ -1,0 +1,247 @@
+package connector
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The streams and their subjects. The last token of the first two is the partition; that of the dead letters is the
+// entry's id, so that writing one a second time is refused by its subject.
+const (
+	streamIntake  = "POSTCALL_INTAKE"
+	streamBatches = "POSTCALL_BATCHES"
+	streamDead    = "POSTCALL_DEAD"
+
+	subjectIntake  = "postcall.intake."
+	subjectBatches = "postcall.batches."
+	subjectDead    = "postcall.dead."
+)
+
+const (
+	// embeddedMaxPayload is the largest message of the embedded server.
+	embeddedMaxPayload = 8 << 20
+	// maxSealed bounds the messages of POSTCALL_BATCHES, so that ClickHouse's deduplication window (100,000 in our
+	// migrations) covers every sealed message that can exist and the parts of bisected ones (DELIVERY.md, rule 5).
+	maxSealed = 90_000
+	// embeddedPartitions is P on one machine; the sealer of one partition keeps up with the intake there.
+	embeddedPartitions = 1
+
+	metaID         = "postcall-id"
+	metaPartitions = "postcall-partitions"
+)
+
+// streams is the connection to JetStream, embedded or not, with the three streams open.
+type streams struct {
+	srv        *server.Server // nil with an external cluster
+	lock       *dirLock       // likewise
+	nc         *nats.Conn
+	js         jetstream.JetStream
+	intake     jetstream.Stream
+	batches    jetstream.Stream
+	dead       jetstream.Stream
+	intakeID   string // identity of the intake stream: positions of another one mean nothing
+	partitions int
+	maxPayload int
+}
+
+// openStreams locks the data directory, starts the embedded server (or connects to the cluster) and opens the streams.
+// It creates them only in an empty directory: a missing or exchanged stream is an error, never a new stream
+// (DELIVERY.md, rule 1).
+func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams, err error) {
+	s := &streams{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	var mark *marker
+	if cfg.NATS.URL == "" {
+		if s.lock, err = lockDir(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		if mark, err = readMarker(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		if s.srv, err = startServer(cfg, log); err != nil {
+			return nil, err
+		}
+		s.nc, err = nats.Connect("", nats.InProcessServer(s.srv), nats.MaxReconnects(-1))
+	} else {
+		s.nc, err = nats.Connect(cfg.NATS.URL, nats.Name("postcall"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to JetStream: %w", err)
+	}
+	if s.js, err = jetstream.New(s.nc); err != nil {
+		return nil, err
+	}
+	s.maxPayload = int(s.nc.MaxPayload())
+	if err := s.open(ctx, cfg, mark); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
+	create := mark == nil || !mark.Complete
+	if mark == nil && s.srv == nil { // a cluster keeps no marker: its streams are made once, and checked by their metadata
+		_, err := s.js.Stream(ctx, streamIntake)
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
+		}
+		create = err != nil
+	}
+	created := map[string]time.Time{}
+	id := rand.Text()
+	for _, sc := range streamConfigs(cfg, id, s.srv == nil) {
+		st, err := s.js.Stream(ctx, sc.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) && create {
+			st, err = s.js.CreateStream(ctx, sc)
+		}
+		if err != nil {
+			return fmt.Errorf("open stream %s (if its files were lost, restore %s from a backup, or start with an empty POSTCALL_DATA_DIR): %w",
+				sc.Name, cfg.DataDir, err)
+		}
+		info := st.CachedInfo()
+		created[sc.Name] = info.Created
+		if mark != nil && mark.Complete {
+			if at, ok := mark.Streams[sc.Name]; !ok || !at.Equal(info.Created) {
+				return fmt.Errorf("stream %s was made %s, but %s recorded %s: the data directory was exchanged; restore it, or start with an empty POSTCALL_DATA_DIR",
+					sc.Name, info.Created.Format(time.RFC3339), markerName, at.Format(time.RFC3339))
+			}
+			if sc.MaxBytes != info.Config.MaxBytes { // sizes are the operator's to change
+				c := info.Config
+				c.MaxBytes = sc.MaxBytes
+				if st, err = s.js.UpdateStream(ctx, c); err != nil {
+					return fmt.Errorf("resize stream %s: %w", sc.Name, err)
+				}
+			}
+		}
+		switch sc.Name {
+		case streamIntake:
+			s.intake = st
+			s.intakeID = info.Config.Metadata[metaID] + "@" + info.Created.UTC().Format(time.RFC3339Nano)
+			p, err := strconv.Atoi(info.Config.Metadata[metaPartitions])
+			if err != nil || p < 1 {
+				return fmt.Errorf("stream %s names no partitions: it was not made by postcall", sc.Name)
+			}
+			s.partitions = p
+		case streamBatches:
+			s.batches = st
+		case streamDead:
+			s.dead = st
+		}
+	}
+	if s.srv != nil && create {
+		return writeMarker(cfg.DataDir, marker{Format: markerFormat, Complete: true, Key: keyNone, Streams: created})
+	}
+	return nil
+}
+
+func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig {
+	base := jetstream.StreamConfig{
+		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: 1,
+		Metadata: map[string]string{metaID: id, metaPartitions: strconv.Itoa(embeddedPartitions)},
+	}
+	if cluster {
+		base.Replicas = 3 // the promise of a cluster is a quorum (DELIVERY.md, rule 15)
+	}
+	intake, batches, dead := base, base, base
+	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
+	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)
+	batches.MaxMsgs = maxSealed
+	dead.Name, dead.Subjects, dead.MaxBytes = streamDead, []string{subjectDead + ">"}, int64(cfg.Batch.DeadBytes)
+	dead.MaxMsgsPerSubject = 1
+	return []jetstream.StreamConfig{intake, batches, dead}
+}
+
+// startServer runs JetStream in this process. It opens no port; every write is synced before its ack.
+func startServer(cfg Config, log *slog.Logger) (*server.Server, error) {
+	srv, err := server.NewServer(&server.Options{
+		ServerName: "postcall", DontListen: true, NoSigs: true,
+		JetStream: true, SyncAlways: true, StoreDir: filepath.Join(cfg.DataDir, "jetstream"),
+		MaxPayload: embeddedMaxPayload, JetStreamMaxStore: math.MaxInt64 / 2, JetStreamMaxMemory: 64 << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("configure the embedded JetStream: %w", err)
+	}
+	srv.SetLoggerV2(serverLog{log}, false, false, false)
+	srv.Start()
+	if !srv.ReadyForConnections(60 * time.Second) {
+		srv.Shutdown()
+		return nil, errors.New("the embedded JetStream was not ready within 60 s; see the log lines before this one")
+	}
+	return srv, nil
+}
+
+func (s *streams) close() {
+	if s.nc != nil {
+		s.nc.Close()
+	}
+	if s.srv != nil {
+		s.srv.Shutdown()
+		s.srv.WaitForShutdown()
+	}
+	if s.lock != nil {
+		s.lock.release()
+	}
+}
+
+// partition is the partition of a call. It never changes for a stream: P is fixed when the streams are made.
+func partition(tenant, callID string, partitions int) int {
+	if partitions == 1 {
+		return 0
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(tenant))
+	_, _ = h.Write([]byte{0})
+	_, _ = h.Write([]byte(callID))
+	return int(h.Sum64() % uint64(partitions))
+}
+
+func subject(prefix string, partition int) string { return prefix + strconv.Itoa(partition) }
+
+// apiCode is the JetStream error code of err, 0 where it has none.
+func apiCode(err error) jetstream.ErrorCode {
+	var e jetstream.JetStreamError
+	if errors.As(err, &e) && e.APIError() != nil {
+		return e.APIError().ErrorCode
+	}
+	var a *jetstream.APIError
+	if errors.As(err, &a) {
+		return a.ErrorCode
+	}
+	return 0
+}
+
+// Codes that jetstream does not name.
+const (
+	codeStoreFull = 10077 // "maximum bytes exceeded" and its kin, under DiscardNew
+)
+
+func isStale(err error) bool {
+	c := apiCode(err)
+	return c == jetstream.JSErrCodeStreamWrongLastSequence || c == jetstream.JSErrCodeStreamWrongLastSequenceConstant
+}
+
+// serverLog passes the embedded server's warnings and errors on.
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(f string, v ...any) { l.log.Debug("jetstream: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn("jetstream: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error("jetstream: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Errorf(f string, v ...any)  { l.log.Error("jetstream: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Debugf(string, ...any)      {}
+func (l serverLog) Tracef(string, ...any)      {}
