@@ -136,13 +136,19 @@ func (p *Plugin) transform(ctx context.Context, batch []Event) ([]Event, error) 
 		return checkAnswer(p.spec.Name, proc.version, batch, out)
 	case errors.Is(within.Err(), context.Canceled):
 		return nil, context.Cause(ctx)
-	case within.Err() != nil:
+	case within.Err() != nil, errors.Is(err, context.DeadlineExceeded) && nearDeadline(within):
 		p.discard(proc)
 		return nil, fmt.Errorf("plugin %s: %w: %d events in %s", p.spec.Name, ErrPluginTimeout, len(batch), time.Since(began).Round(time.Millisecond))
 	case errors.Is(err, ErrPluginGone):
 		p.discard(proc)
 	}
 	return nil, fmt.Errorf("plugin %s: %w", p.spec.Name, err)
+}
+
+// nearDeadline reports whether the plugin's clock can have seen the deadline of ctx pass before ours did.
+func nearDeadline(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < 100*time.Millisecond
 }
 
 // running returns the living process, or starts one.

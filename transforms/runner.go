@@ -161,14 +161,25 @@ func (r *execRunner) pid() int {
 	return r.cmd.Process.Pid
 }
 
-// explain adds to the error of a failed start what the plugin last said.
+// explain puts the error of a failed start in words and adds what the plugin last said.
 func (r *execRunner) explain(err error) error {
 	msg, _, _ := strings.Cut(err.Error(), "\n") // go-plugin adds a page of advice
-	if last := r.last.String(); last != "" {
-		return fmt.Errorf("%s; its last words: %s", msg, last)
+	if strings.HasPrefix(msg, "Unrecognized remote plugin message") || strings.HasPrefix(msg, "plugin exited") {
+		msg = "it ended without a handshake: is it a plugin?"
 	}
-	return fmt.Errorf("%s", msg)
+	if last := r.last.String(); last != "" {
+		msg += "; its last words: " + last
+	}
+	return &startError{msg, err}
 }
+
+type startError struct {
+	msg string
+	err error
+}
+
+func (e *startError) Error() string { return e.msg }
+func (e *startError) Unwrap() error { return e.err }
 
 // The rest of runner.Runner.
 

@@ -36,10 +36,12 @@ func Serve[S any](name, version string, open func(ctx context.Context, s S) (Tra
 	if os.Getenv(stdinVariable) == stdinHold {
 		go exitWithHost(os.Stdin)
 	}
-	slog.SetDefault(slog.New(slog.NewJSONHandler(lateStderr{}, nil)))
+	stdout, stderr := os.Stdout, os.Stderr
+	slog.SetDefault(slog.New(slog.NewJSONHandler(stderr, nil)))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	s := newServer(ctx, name, version, open)
+	s.begin = func() { os.Stdout, os.Stderr = stdout, stderr }
 	defer s.close()
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: handshake,
@@ -59,17 +61,15 @@ func exitWithHost(stdin io.Reader) {
 	os.Exit(3)
 }
 
-// lateStderr writes to what os.Stderr is at that moment; go-plugin replaces it.
-type lateStderr struct{}
-
-func (lateStderr) Write(p []byte) (int, error) { return os.Stderr.Write(p) }
-
 // server is the plugin's side of the service.
 type server struct {
 	name, version string
 	open          func(settings []byte) (Transformer, error)
-	opening       atomic.Bool
-	transformer   atomic.Pointer[Transformer]
+	// begin, if any, takes back stdout and stderr, which go-plugin replaces by streams over gRPC before it serves: what
+	// a plugin writes at its end would be lost in them. The host reads the real ones all the time.
+	begin       func()
+	opening     atomic.Bool
+	transformer atomic.Pointer[Transformer]
 }
 
 func newServer[S any](ctx context.Context, name, version string, open func(context.Context, S) (Transformer, error)) *server {
@@ -88,6 +88,9 @@ func (s *server) configure(r *wire.ConfigureRequest) (*wire.ConfigureResponse, e
 	}
 	if !s.opening.CompareAndSwap(false, true) {
 		return nil, status.Errorf(codes.FailedPrecondition, "%s is already configured", s.name)
+	}
+	if s.begin != nil {
+		s.begin()
 	}
 	t, err := s.open(r.GetSettings())
 	if err != nil {

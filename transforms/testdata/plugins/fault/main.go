@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -50,7 +49,6 @@ func open(_ context.Context, s settings) (transforms.Transformer, error) {
 	}
 	if s.Die {
 		fmt.Fprintln(os.Stderr, "I can't go on")
-		time.Sleep(50 * time.Millisecond) // go-plugin carries stderr over gRPC
 		os.Exit(7)
 	}
 	if s.Child {
@@ -91,6 +89,7 @@ func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]trans
 			return nil, ctx.Err()
 		case "stop":
 			_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			select {} // the signal may take a moment
 		case "panic":
 			panic("what a caller said: " + arg)
 		case "error":
