@@ -13,7 +13,7 @@ type Config struct {
 	RedactPolicy    string        `split_words:"true" desc:"file of redaction rules; empty uses the built-in policy"`
 	Topics          string        `desc:"file of topic rules (YAML); empty uses the built-in taxonomy"`
 	Sinks           []string      `default:"clickhouse,elasticsearch" desc:"enabled sinks"`
-	Transforms      []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order"`
+	Transforms      []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order; none runs none, and stores calls unredacted"`
 	PluginDir       string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
 	Timezone        string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
 	Retain          time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
