@@ -17,7 +17,7 @@ func large(n int) []transforms.Event {
 		e.Transcript = nil
 		for j := range 60 {
 			e.Transcript = append(e.Transcript, transforms.Turn{
-				Role: []string{"agent", "user"}[j%2], Content: strings.Repeat("words of a turn ", 6), Words: int32(10 + j*5),
+				Role: []string{"agent", "user"}[j%2], Content: strings.Repeat("words of a turn ", 6), Words: int32(5 + j),
 			})
 		}
 		e.Summary, e.LongSummary = strings.Repeat("short ", 30), strings.Repeat("longer summary ", 100)
