@@ -89,8 +89,10 @@ func (w *window) isSSN() bool {
 func (w *window) isCard() bool {
 	grouped := w.to-w.from == 1 || w.shape(4, 4, 4, 4) || w.shape(4, 6, 5) || w.shape(4, 6, 4) || w.shape(4, 4, 5) ||
 		w.shape(4, 4, 4, 1) || w.shape(4, 4, 4, 3) || w.shape(4, 4, 4, 4, 3) || w.shape(4, 4, 4, 4, 2)
-	if luhn(w.digits()) {
-		return grouped || network(w.digits())
+	if d := w.digits(); luhn(d) {
+		if network(d) || grouped && d[0] >= '2' && d[0] <= '6' { // no card begins with a 1 as times in milliseconds do
+			return true
+		}
 	}
 	return grouped && w.after("card", "visa", "amex", "credit", "debit")
 }

@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // nameWord returns the end of the word at i the way names are written: inner apostrophes belong to it ("O'Brien"), a
 // genitive does not ("Maria's"). plain is set for words of ASCII letters only.
 func nameWord(p piece, i int) (end int, plain bool) {
@@ -58,7 +60,7 @@ func (s *scan) name(p piece, i int) int {
 	ordered, words := true, 1
 	for {
 		j := nextWord(p, end)
-		if j == 0 {
+		if j == 0 || s.known.addressAt(p, j) { // "Maria Hernandez, maria dot h at ..."
 			break
 		}
 		e, plain := nameWord(p, j)
@@ -81,6 +83,11 @@ func (s *scan) name(p piece, i int) int {
 	}
 	s.add(Person, i, end)
 	return end
+}
+
+// addressAt tells whether the known e-mail address is said at i.
+func (k *known) addressAt(p piece, i int) bool {
+	return len(k.sayings) > 0 && k.sayings[0].typ == Email && k.sayings[0].canon[0] == lower(p.s[i]) && k.sayings[0].match(p, i) > 0
 }
 
 // nextWord returns the start of the word behind one space, hyphen, comma or the dot of an initial, or 0.
@@ -108,6 +115,9 @@ func nextWord(p piece, i int) int {
 // weak tells whether a name that is also a word is meant as a name here: after a cue, or by a capital where a plain word
 // has none.
 func (s *scan) weak(p piece, i, end int, firstName bool) bool {
+	if strings.Trim(p.s[p.lo:p.hi], " .!?,") == p.s[i:end] { // the answer to a question for the name
+		return true
+	}
 	prev, before := lastWords(p, i)
 	var b1, b2 [10]byte
 	w1, w2 := lowered(&b1, prev), lowered(&b2, before)

@@ -42,12 +42,14 @@ func (s *scan) numbers(p piece, i int) int {
 			}
 			at += n
 			a, b := r.cover(at, at+len(v.national))
+			start := leftOf(p, r.items[a].start)
 			if a > from && r.items[a].off == at && v.country != "" && string(r.of(a-1)) == v.country {
 				a--
+				start = plusBefore(p, leftOf(p, r.items[a].start))
 			}
 			if a >= from {
 				s.windows(p, from, a)
-				s.add(Phone, leftOf(p, r.items[a].start), r.items[b].end)
+				s.add(Phone, start, r.items[b].end)
 				from = b + 1
 			}
 			at += len(v.national)
@@ -214,6 +216,14 @@ func isExtension(p piece, i int) bool {
 func leftOf(p piece, i int) int {
 	for i > p.lo && (p.s[i-1] == '+' || p.s[i-1] == '(') {
 		i--
+	}
+	return i
+}
+
+// plusBefore returns the start of the word "plus" before i, or i.
+func plusBefore(p piece, i int) int {
+	if j := i - len("plus "); j >= p.lo && equalFold(p.s[j:i], "plus ") && letterBefore(p, j) == 0 {
+		return j
 	}
 	return i
 }

@@ -151,7 +151,11 @@ func (s *scan) said(p piece, i int, number bool) int {
 			continue
 		}
 		if end := v.match(p, i); end > i {
-			s.add(v.typ, leftOf(p, i), end)
+			start := leftOf(p, i)
+			if v.canon[0] == '1' && v.typ == Phone {
+				start = plusBefore(p, start)
+			}
+			s.add(v.typ, start, end)
 			return end
 		}
 	}
@@ -168,7 +172,7 @@ func (v *saying) match(p piece, i int) int {
 					return last
 				}
 				gap = 0
-			} else if gap++; gap > 3 || p.s[i] == '\n' {
+			} else if gap++; gap > 6 || p.s[i] == '\n' {
 				return 0
 			}
 		}
