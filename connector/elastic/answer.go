@@ -48,7 +48,7 @@ func readAnswer(r io.Reader, n int) ([]indexed, error) {
 // outcome collects what came of the events of a batch, over all its requests.
 type outcome struct {
 	failed, retry map[int]error
-	paused        error
+	paused        *item
 }
 
 func (o *outcome) refuse(i int, err error) {
@@ -66,7 +66,7 @@ func (o *outcome) add(i int, it *item) {
 	case s >= 200 && s < 300:
 	case s == http.StatusConflict: // the store has a newer version
 	case it.schema():
-		o.paused = errors.New(it.reason())
+		o.paused = it
 	case s == http.StatusBadRequest, s == http.StatusRequestEntityTooLarge:
 		o.refuse(i, errors.New(it.reason()))
 	default:
@@ -133,19 +133,13 @@ func errorType(s string) string {
 func (o *outcome) err(alias string) error {
 	switch {
 	case o.paused != nil:
-		return connector.Paused(fmt.Errorf("%s is not writable: %w: %s", alias, o.paused, cure(o.paused)))
+		kind := ""
+		if e := o.paused.Error; e != nil {
+			kind = e.Type
+		}
+		return connector.Paused(fmt.Errorf("%s is not writable: %s: %s", alias, o.paused.reason(), cure(o.paused.Status, kind)))
 	case len(o.failed)+len(o.retry) > 0:
 		return &connector.PartialError{Failed: o.failed, Retry: o.retry}
 	}
 	return nil
-}
-
-func cure(err error) string {
-	switch s := err.Error(); {
-	case strings.Contains(s, "cluster_block_exception"):
-		return "the index is blocked, as Elasticsearch does when a disk is nearly full: free space, then the block goes by itself"
-	case strings.Contains(s, "security_exception"):
-		return "the key needs the privileges index and view_index_metadata on it"
-	}
-	return "run: postcall migrate apply"
 }

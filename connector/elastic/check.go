@@ -61,7 +61,7 @@ func (c *client) look(ctx context.Context, name string) (map[string]index, error
 	case e.status == http.StatusNotFound && e.kind == "index_not_found_exception":
 		return nil, nil
 	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden:
-		return nil, connector.Paused(fmt.Errorf("look at %s: %w: the key needs the privileges index and view_index_metadata on it; check POSTCALL_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD", name, e))
+		return nil, connector.Paused(fmt.Errorf("look at %s: %w: %s", name, e, cure(e.status, e.kind)))
 	case e.status == http.StatusNotFound:
 		return nil, connector.Paused(fmt.Errorf("look at %s: %w: POSTCALL_ELASTICSEARCH_URL does not lead to Elasticsearch", name, e))
 	}

@@ -98,12 +98,8 @@ var errTooLarge = errors.New("the call alone is larger than Elasticsearch accept
 // requestError says what an answer to a whole request means.
 func requestError(e *httpError, p *payload, o *outcome) error {
 	switch e.status {
-	case http.StatusUnauthorized:
-		return connector.Paused(fmt.Errorf("%w: check POSTCALL_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD", e))
-	case http.StatusForbidden:
-		return connector.Paused(fmt.Errorf("%w: the key needs the privileges index and view_index_metadata on the alias", e))
-	case http.StatusNotFound:
-		return connector.Paused(fmt.Errorf("%w: run: postcall migrate apply", e))
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+		return connector.Paused(fmt.Errorf("%w: %s", e, cure(e.status, e.kind)))
 	case http.StatusRequestEntityTooLarge:
 		if len(p.events) > 1 {
 			return connector.TooLarge(e)
@@ -114,4 +110,17 @@ func requestError(e *httpError, p *payload, o *outcome) error {
 		return connector.Refused(e)
 	}
 	return e
+}
+
+// cure tells the operator what mends an error of credentials or schema.
+func cure(status int, kind string) string {
+	switch {
+	case kind == "cluster_block_exception":
+		return "writes are blocked, as Elasticsearch does when a disk is nearly full: free space, then the block goes by itself"
+	case status == http.StatusUnauthorized:
+		return "check POSTCALL_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD"
+	case status == http.StatusForbidden:
+		return "the key needs the privileges index and view_index_metadata on the alias"
+	}
+	return cureMigrate
 }

@@ -45,23 +45,19 @@ var wantMeta = sync.OnceValue(func() meta {
 // knownFields holds the full name of every field of the mapping, sub-fields included.
 var knownFields = sync.OnceValue(func() map[string]bool {
 	known := map[string]bool{}
-	walkFields(parsed().Mappings, "", func(name, _ string, _ bool) { known[name] = true })
+	walkFields(parsed().Mappings, "", func(name, _ string) { known[name] = true })
 	return known
 })
 
-// walkFields calls f with the full name and type of every field below a mapping; nested says that it lies in a nested one.
-func walkFields(mapping map[string]any, prefix string, f func(name, typ string, nested bool)) {
-	walk(mapping, prefix, false, f)
-}
-
-func walk(mapping map[string]any, prefix string, nested bool, f func(name, typ string, nested bool)) {
+// walkFields calls f with the full name and type of every field below a mapping.
+func walkFields(mapping map[string]any, prefix string, f func(name, typ string)) {
 	for _, group := range []string{"properties", "fields"} {
 		fields, _ := mapping[group].(map[string]any)
 		for name, v := range fields {
 			field := v.(map[string]any)
 			typ, _ := field["type"].(string)
-			f(prefix+name, typ, nested)
-			walk(field, prefix+name+".", nested || typ == "nested", f)
+			f(prefix+name, typ)
+			walkFields(field, prefix+name+".", f)
 		}
 	}
 }
