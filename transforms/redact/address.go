@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// emails adds the written e-mail addresses of a piece; from is the first cut that urls added.
-func (s *scan) emails(p piece, from int) {
+// emails adds the written e-mail addresses of a piece.
+func (s *scan) emails(p piece) {
 	for at := p.lo; ; at++ {
 		n := strings.IndexByte(p.s[at:p.hi], '@')
 		if n < 0 {
@@ -16,20 +16,11 @@ func (s *scan) emails(p piece, from int) {
 		}
 		at += n
 		start, end := localStart(p, at), domainEnd(p, at+1)
-		if start < at && end > 0 && !overlaps(s.cuts[from:], start, end) {
+		if start < at && end > 0 {
 			s.add(Email, start, end)
 			at = end - 1
 		}
 	}
-}
-
-func overlaps(cuts []Span, start, end int) bool {
-	for i := len(cuts) - 1; i >= 0; i-- {
-		if cuts[i].Start < end && start < cuts[i].End {
-			return true
-		}
-	}
-	return false
 }
 
 // localStart returns the start of the part of an address before its @.
@@ -86,7 +77,7 @@ func (s *scan) urls(p piece) {
 	for at := p.lo; ; {
 		n := strings.Index(p.s[at:p.hi], "://")
 		if n < 0 {
-			break
+			return
 		}
 		at += n
 		start := at
@@ -109,12 +100,10 @@ func (s *scan) urls(p piece) {
 		}
 		at = max(end, at+3)
 	}
-	s.ipv6(p)
 }
 
 // ipv6 adds the IPv6 addresses of a piece.
 func (s *scan) ipv6(p piece) {
-	from := len(s.cuts)
 	for at := p.lo; ; {
 		n := strings.IndexByte(p.s[at:p.hi], ':')
 		if n < 0 {
@@ -141,7 +130,7 @@ func (s *scan) ipv6(p piece) {
 		if colons < 2 || digits == 0 || end-start < 5 || end-start > 39 || start > p.lo && isAlnum(p.s[start-1]) || end < p.hi && isAlnum(p.s[end]) {
 			continue
 		}
-		if a, err := netip.ParseAddr(p.s[start:end]); err == nil && a.Is6() && !overlaps(s.cuts[:from], start, end) {
+		if a, err := netip.ParseAddr(p.s[start:end]); err == nil && a.Is6() {
 			s.add(IP, start, end)
 		}
 	}

@@ -77,13 +77,22 @@ func letterBefore(p piece, i int) int {
 
 // wordEnd returns the end of the letters that begin at i.
 func wordEnd(p piece, i int) int {
-	for {
+	for i < p.hi {
+		c := class[p.s[i]]
+		if c&cLetter != 0 {
+			i++
+			continue
+		}
+		if c&cHigh == 0 {
+			break
+		}
 		n := letter(p, i)
 		if n == 0 {
-			return i
+			break
 		}
 		i += n
 	}
+	return i
 }
 
 // digitBefore and digitAt tell whether a digit ends or begins at i.

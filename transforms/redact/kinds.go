@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -205,7 +206,7 @@ func (w *window) after(words ...string) bool {
 		b[i] = lower(text[i])
 	}
 	for _, word := range words {
-		if strings.Contains(string(b[:len(text)]), word) {
+		if bytes.Contains(b[:len(text)], []byte(word)) {
 			return true
 		}
 	}

@@ -175,26 +175,15 @@ func fold(w string) string {
 	return b.String()
 }
 
-// literal finds a value as it is written.
-func (s *scan) literal(p piece, v string) {
-	for i := p.lo; ; {
+// literal finds a name in a script without spaces as it is written.
+func (s *scan) literal(p piece) {
+	v := s.known.script
+	for i := p.lo; ; i += len(v) {
 		n := strings.Index(p.s[i:p.hi], v)
 		if n < 0 {
 			return
 		}
-		if i += n; !s.taken(i, i+len(v)) {
-			s.add(Person, i, i+len(v))
-		}
-		i += len(v)
+		i += n
+		s.add(Person, i, i+len(v))
 	}
-}
-
-// taken tells whether a span overlaps one that is there already.
-func (s *scan) taken(start, end int) bool {
-	for _, c := range s.cuts {
-		if c.Start < end && start < c.End {
-			return true
-		}
-	}
-	return false
 }

@@ -58,6 +58,7 @@ func (s *scan) name(p piece, i int) int {
 	one, first := end, at
 	kinds := 1 << s.known.parts[at].kind
 	ordered, words := true, 1
+	seen := uint64(1) << (at & 63)
 	for {
 		j := nextWord(p, end)
 		if j == 0 || s.known.addressAt(p, j) { // "Maria Hernandez, maria dot h at ..."
@@ -65,12 +66,13 @@ func (s *scan) name(p piece, i int) int {
 		}
 		e, plain := nameWord(p, j)
 		n := s.known.part(p.s[j:e], plain)
-		if n < 0 || digitAt(p, e) || e == j+1 && (p.s[j] == 'a' || p.s[j] == 'i') { // "maria i will"
+		if n < 0 || seen&(1<<(n&63)) != 0 || digitAt(p, e) || e == j+1 && (p.s[j] == 'a' || p.s[j] == 'i') { // "maria i will"
 			break
 		}
 		ordered = ordered && n > at
 		kinds |= 1 << s.known.parts[n].kind
 		end, at = e, n
+		seen |= 1 << (n & 63)
 		words++
 	}
 	switch {
@@ -136,8 +138,7 @@ func (s *scan) weak(p piece, i, end int, firstName bool) bool {
 	if !isUpper(p.s[i]) || in(months, fold(p.s[i:end])) || !midSentence(p, i) {
 		return false
 	}
-	j := nextWord(p, end)
-	return j == 0 || !isUpper(p.s[j])
+	return end+1 >= p.hi || p.s[end] != ' ' || !isUpper(p.s[end+1]) // "Long Beach"
 }
 
 func isUpperWord(p piece, i, end int) bool { return end-i > 1 && isUpper(p.s[i]) && isUpper(p.s[i+1]) }

@@ -59,7 +59,7 @@ func (s *scan) search(i int, t string) {
 		if len(s.cuts) == n {
 			break
 		}
-		slices.SortFunc(s.cuts, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
+		slices.SortFunc(s.cuts, byStart)
 	}
 	for _, c := range s.cuts {
 		if c.Type != "" {
@@ -68,28 +68,38 @@ func (s *scan) search(i int, t string) {
 	}
 }
 
-// piece runs the detectors over one piece. URLs and addresses come first, because names and numbers can be part of them.
+// piece runs the detectors over one piece, each over what those before it left: a URL can hold an address, an address
+// can hold a name or a number.
 func (s *scan) piece(p piece) {
-	if p.lo >= p.hi {
-		return
-	}
 	n := len(s.cuts)
 	s.urls(p)
-	s.emails(p, n)
+	s.gaps(p, n, (*scan).emails)
+	s.gaps(p, n, (*scan).ipv6)
 	if s.known.script != "" {
-		s.literal(p, s.known.script)
+		s.gaps(p, n, (*scan).literal)
 	}
+	s.gaps(p, n, (*scan).words)
+}
+
+// gaps runs a detector over the stretches of the piece that the cuts from n on leave.
+func (s *scan) gaps(p piece, n int, detect func(*scan, piece)) {
 	found := s.cuts[n:]
-	if len(found) > 1 {
-		slices.SortFunc(found, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
+	if len(found) > 1 && !slices.IsSortedFunc(found, byStart) {
+		slices.SortFunc(found, byStart)
 	}
-	for k, end := 0, len(s.cuts)-n; k < end; k++ { // by index: words appends to cuts
+	for k := range found { // a detector appends to the cuts behind found
 		c := s.cuts[n+k]
-		s.words(piece{p.s, p.lo, c.Start})
+		if p.lo < c.Start {
+			detect(s, piece{p.s, p.lo, c.Start})
+		}
 		p.lo = c.End
 	}
-	s.words(p)
+	if p.lo < p.hi {
+		detect(s, p)
+	}
 }
+
+func byStart(a, b Span) int { return cmp.Compare(a.Start, b.Start) }
 
 func (s *scan) add(t Type, start, end int) {
 	s.cuts = append(s.cuts, Span{s.text, start, end, t})
@@ -127,7 +137,7 @@ func (s *scan) word(p piece, i int) int {
 			return end
 		}
 	}
-	if class[p.s[i]]&cNumber != 0 {
+	if class[p.s[i]]&cNumber != 0 && maybeNumber(p, i) {
 		if w := numberAt(p, i); w.end > i && (w.kind != wordTens || s.known.phones > 0) {
 			return s.numbers(p, i)
 		}

@@ -17,6 +17,32 @@ type numWord struct {
 	times  int    // of wordRepeat
 }
 
+// maybeNumber tells most words from number words by their first letters.
+func maybeNumber(p piece, i int) bool {
+	if i+2 >= p.hi || class[p.s[i+1]]&cLetter == 0 {
+		return true
+	}
+	b := lower(p.s[i+1])
+	switch lower(p.s[i]) {
+	case 'z', 'n':
+		return b == 'e' || b == 'i'
+	case 'o':
+		return b == 'n' || b == 'h'
+	case 't':
+		if c := lower(p.s[i+2]); b == 'h' {
+			return c == 'r' || c == 'i'
+		}
+		return b == 'w' || b == 'e' || b == 'r'
+	case 'f':
+		return b == 'o' || b == 'i'
+	case 's':
+		return b == 'i' || b == 'e'
+	case 'e':
+		return b == 'i' || b == 'l'
+	}
+	return b == 'o' // double
+}
+
 // numberAt reads the number word at i; its end is 0 where there is none.
 func numberAt(p piece, i int) numWord {
 	j := i
