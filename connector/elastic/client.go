@@ -36,15 +36,14 @@ func newClient(cfg connector.ElasticsearchConfig) (*client, error) {
 	h := http.DefaultTransport.(*http.Transport).Clone()
 	h.MaxIdleConnsPerHost = max(cfg.Workers, 1) + 1
 	h.DisableCompression = true // answers are small
-	es, err := elastictransport.New(elastictransport.Config{
-		UserAgent:    "postcall",
-		URLs:         urls,
-		Username:     cfg.Username,
-		Password:     cfg.Password.Reveal(),
-		APIKey:       cfg.APIKey.Reveal(),
-		DisableRetry: true,
-		Transport:    h,
-	})
+	es, err := elastictransport.NewClient(
+		elastictransport.WithUserAgent("postcall"),
+		elastictransport.WithURLs(urls...),
+		elastictransport.WithBasicAuth(cfg.Username, cfg.Password.Reveal()),
+		elastictransport.WithAPIKey(cfg.APIKey.Reveal()), // outweighs the user
+		elastictransport.WithDisableRetry(),
+		elastictransport.WithTransport(h),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch client: %w", err)
 	}
@@ -88,10 +87,9 @@ func validName(s string) bool {
 		!strings.ContainsRune("-_+", rune(s[0])) && !strings.ContainsAny(s, "\\/*?\"<>|,#: \t\r\n")
 }
 
-func (c *client) close() error {
-	err := c.es.Close(context.Background())
+func (c *client) close() {
+	_ = c.es.Close(context.Background()) // fails only when called twice
 	c.http.CloseIdleConnections()
-	return err
 }
 
 // deadline bounds one request and says so in the error of whoever runs into it.

@@ -119,10 +119,29 @@ func valid(s string) string {
 func TestIDsDoNotCollide(t *testing.T) {
 	long, hash := strings.Repeat("x", 600), docID("a", strings.Repeat("y", 600))
 	calls := [][2]string{
-		{"a", "b"}, {"a:b", "c"}, {"a", "b:c"}, {"a%3Ab", "c"}, {"a%", "3Ab:c"}, {"", "a:b"}, {"", "b"}, {":", ""}, {"", ":"}, {"", ""},
-		{"a", long}, {"a", long + "x"}, {"ax", long}, {long, "a"}, {"a", "\xff"}, {"a", "\xfe"}, {"a", "\ufffd"}, {"a", "é"},
-		{"", hash}, {"%sha256", strings.TrimPrefix(hash, "%sha256:")}, {"a", strings.Repeat("y", 600)},
-		{"a", strings.Repeat("é", 255)}, {"a", strings.Repeat("é", 256)},
+		{"a", "b"},
+		{"a:b", "c"},
+		{"a", "b:c"},
+		{"a%3Ab", "c"},
+		{"a%", "3Ab:c"},
+		{"", "a:b"},
+		{"", "b"},
+		{":", ""},
+		{"", ":"},
+		{"", ""},
+		{"a", long},
+		{"a", long + "x"},
+		{"ax", long},
+		{long, "a"},
+		{"a", "\xff"},
+		{"a", "\xfe"},
+		{"a", "\ufffd"},
+		{"a", "é"},
+		{"", hash},
+		{"%sha256", strings.TrimPrefix(hash, "%sha256:")},
+		{"a", strings.Repeat("y", 600)},
+		{"a", strings.Repeat("é", 255)},
+		{"a", strings.Repeat("é", 256)},
 	}
 	seen := map[string][2]string{}
 	for _, c := range calls {

@@ -32,7 +32,7 @@ func ApplyKibana(ctx context.Context, address string, auth KibanaAuth) error {
 }
 
 func importBundle(ctx context.Context, address string, auth KibanaAuth, bundle []byte) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("Kibana did not answer within a minute"))
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("no answer within a minute"))
 	defer cancel()
 	req, err := importRequest(ctx, address, auth, bundle)
 	if err != nil {
@@ -56,7 +56,7 @@ func importBundle(ctx context.Context, address string, auth KibanaAuth, bundle [
 func importRequest(ctx context.Context, address string, auth KibanaAuth, bundle []byte) (*http.Request, error) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("Kibana's address is not http(s)://host:port")
+		return nil, errors.New("the address of Kibana is not http(s)://host:port")
 	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -117,11 +117,14 @@ func importResult(status int, body []byte, objects int) error {
 	}
 	var errs []error
 	for _, e := range a.Errors {
-		text := fmt.Sprintf("%s %s: %s %s", e.Type, e.ID, e.Error.Type, e.Error.Message)
-		for _, r := range e.Error.References {
-			text += fmt.Sprintf(" (%s %s)", r.Type, r.ID)
+		what := []string{e.Type, e.ID + ":", e.Error.Type}
+		if e.Error.Message != "" {
+			what = append(what, e.Error.Message)
 		}
-		errs = append(errs, errors.New(text))
+		for _, r := range e.Error.References {
+			what = append(what, r.Type, r.ID)
+		}
+		errs = append(errs, errors.New(strings.Join(what, " ")))
 	}
 	if len(errs) == 0 && (!a.Success || a.SuccessCount != objects) {
 		errs = append(errs, fmt.Errorf("%d of %d objects were imported", a.SuccessCount, objects))

@@ -206,7 +206,7 @@ func TestApplyKibana(t *testing.T) {
 	}{
 		{"imported", `{"success":true,"successCount":2,"warnings":[]}`, 200, ""},
 		{"conflict", `{"success":false,"successCount":1,"errors":[{"id":"x","type":"search","error":{"type":"conflict"}}]}`, 200, "search x: conflict"},
-		{"missing reference", `{"success":false,"errors":[{"id":"x","type":"search","error":{"type":"missing_references","references":[{"type":"index-pattern","id":"y"}]}}]}`, 200, "missing_references  (index-pattern y)"},
+		{"missing reference", `{"success":false,"errors":[{"id":"x","type":"search","error":{"type":"missing_references","references":[{"type":"index-pattern","id":"y"}]}}]}`, 200, "missing_references index-pattern y"},
 		{"errors beside success", `{"success":true,"successCount":2,"errors":[{"id":"x","type":"search","error":{"type":"unknown"}}]}`, 200, "search x: unknown"},
 		{"no success", `{"success":false}`, 200, "0 of 2 objects"},
 		{"too few", `{"success":true,"successCount":1}`, 200, "1 of 2 objects"},

@@ -34,7 +34,10 @@ func Open(cfg connector.ElasticsearchConfig) (*Loader, error) {
 }
 
 // Close gives idle connections back. Loads under way fail.
-func (l *Loader) Close() error { return l.c.close() }
+func (l *Loader) Close() error {
+	l.c.close()
+	return nil
+}
 
 // Load makes one attempt to store the batch, in as many _bulk requests as its size asks for, one after the other. Where
 // a request fails as a whole, those before it are stored, and loading all of them again changes nothing.

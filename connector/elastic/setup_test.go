@@ -15,12 +15,16 @@ func TestSetupTwice(t *testing.T) {
 	cfg := engine(t)
 	a := cfg.Index
 	missing := []Step{
-		{"component template " + a + "@template", "missing", "create"}, {"index template " + a, "missing", "create"},
-		{"index " + a + "-v1", "missing", "create"}, {"alias " + a, "missing", "create with the index"},
+		{"component template " + a + "@template", "missing", "create"},
+		{"index template " + a, "missing", "create"},
+		{"index " + a + "-v1", "missing", "create"},
+		{"alias " + a, "missing", "create with the index"},
 	}
 	current := []Step{
-		{"component template " + a + "@template", "current", ""}, {"index template " + a, "current", ""},
-		{"index " + a + "-v1", "current", ""}, {"alias " + a, "current", ""},
+		{"component template " + a + "@template", "current", ""},
+		{"index template " + a, "current", ""},
+		{"index " + a + "-v1", "current", ""},
+		{"alias " + a, "current", ""},
 	}
 	f := func(name string, got []Step, err error, want []Step) {
 		t.Helper()

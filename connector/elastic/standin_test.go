@@ -119,8 +119,7 @@ func TestItemsByKind(t *testing.T) {
 			if got := kind(err); got != c.want {
 				t.Errorf("got %s (%v), want %s", got, err, c.want)
 			}
-			var p *connector.PartialError
-			if errors.As(err, &p) {
+			if p, is := errors.AsType[*connector.PartialError](err); is {
 				want := [2]string{c.failed, c.retry}
 				got := [2]string{text(p.Failed[1]), text(p.Retry[1])}
 				if len(p.Failed)+len(p.Retry) != 1 || got != want {
