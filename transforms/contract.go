@@ -80,7 +80,7 @@ func checkChild(parent, child *Event, last int) (int, string) {
 	inherit(&child.CustomerKey, parent.CustomerKey)
 	inherit(&child.EmailKey, parent.EmailKey)
 	if child.ReceivedAt.IsZero() {
-		child.ReceivedAt = parent.ReceivedAt
+		child.ReceivedAt = parent.ReceivedAt.Truncate(time.Microsecond)
 	}
 	same := *parent
 	same.ParentCallID = parent.CallID

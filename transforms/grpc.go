@@ -45,7 +45,20 @@ func (b *bridge) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientCon
 }
 
 // raw is a serialized wire.Events message: Transform goes through gRPC as bytes, and codec.go reads and writes them.
-type raw struct{ b []byte }
+type raw struct {
+	b      []byte
+	pooled bool // b goes back to the pool when it was sent
+}
+
+// newRaw encodes the events into a pooled buffer.
+func newRaw(events []Event, unknown [][]byte) (*raw, error) {
+	size := sizeEvents(events)
+	for _, more := range unknown {
+		size += len(more)
+	}
+	b, err := appendEvents((*mem.DefaultBufferPool().Get(size))[:0], events, unknown)
+	return &raw{b, true}, err
+}
 
 // rawCodec passes raw messages as they are and everything else to the standard codec.
 type rawCodec struct{ encoding.CodecV2 }
@@ -54,6 +67,9 @@ var wireCodec = rawCodec{encoding.GetCodecV2("proto")}
 
 func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*raw); ok {
+		if r.pooled {
+			return mem.BufferSlice{mem.NewBuffer(&r.b, mem.DefaultBufferPool())}, nil
+		}
 		return mem.BufferSlice{mem.SliceBuffer(r.b)}, nil
 	}
 	return c.CodecV2.Marshal(v)
@@ -86,12 +102,12 @@ func dialOptions() []grpc.DialOption {
 
 // callTransform is the host's side of the Transform method. It keeps nothing of batch.
 func callTransform(ctx context.Context, conn grpc.ClientConnInterface, batch []Event) ([]Event, error) {
-	b, err := AppendEvents(make([]byte, 0, sizeEvents(batch)), batch)
+	request, err := newRaw(batch, nil)
 	if err != nil {
 		return nil, Permanent(err)
 	}
 	var answer raw
-	err = conn.Invoke(ctx, wire.Transformer_Transform_FullMethodName, &raw{b}, &answer, grpc.ForceCodecV2(wireCodec))
+	err = conn.Invoke(ctx, wire.Transformer_Transform_FullMethodName, request, &answer, grpc.ForceCodecV2(wireCodec))
 	if err != nil {
 		return nil, fromStatus(err)
 	}

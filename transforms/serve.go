@@ -120,11 +120,11 @@ func (s *server) transform(ctx context.Context, in *raw) (_ *raw, err error) {
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	b, err := appendEvents(make([]byte, 0, sizeEvents(out)), out, align(unknown, ids, out))
+	answer, err := newRaw(out, align(unknown, ids, out))
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	return &raw{b}, nil
+	return answer, nil
 }
 
 // try makes a panic an error: it is the batch that makes a transformer panic, and finding the event is cheaper than
