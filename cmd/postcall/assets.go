@@ -1,11 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/postcall/postcall/connector"
 	"github.com/postcall/postcall/connector/elastic"
 )
 
@@ -15,7 +17,7 @@ func assetsCommand() *cobra.Command {
 
 func kibanaCommand() *cobra.Command {
 	var apply bool
-	var url string
+	var url, user, secretFile string
 	c := &cobra.Command{
 		Use: "kibana", Short: "Print Kibana's saved objects as NDJSON, or import them", Args: cobra.NoArgs,
 		Long: `kibana prints the data view and the saved search of the transcripts as an NDJSON bundle for Kibana's "Saved objects"
@@ -34,10 +36,29 @@ import. With --apply it imports them itself, over older ones of the same id.`,
 			if url == "" {
 				return usagef("--apply needs --url, Kibana's address; see postcall assets kibana --help")
 			}
-			return errors.New(fmt.Sprint("not wired"))
+			auth := elastic.KibanaAuth{Username: user}
+			if secretFile != "" {
+				b, err := os.ReadFile(secretFile)
+				if err != nil {
+					return fmt.Errorf("read the secret of --secret-file: %w", err)
+				}
+				secret := connector.Secret(strings.TrimSpace(string(b)))
+				if user == "" {
+					auth.APIKey = secret
+				} else {
+					auth.Password = secret
+				}
+			}
+			if err := elastic.ApplyKibana(c.Context(), url, auth); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(c.OutOrStdout(), "imported: open Discover and choose \"Call transcripts\"")
+			return err
 		},
 	}
 	c.Flags().BoolVar(&apply, "apply", false, "import into the Kibana at --url")
-	c.Flags().StringVar(&url, "url", "", "Kibana's address, with user:password@ where it needs one")
+	c.Flags().StringVar(&url, "url", "", "Kibana's address; of a space: https://kibana/s/SPACE")
+	c.Flags().StringVar(&user, "user", "", "who imports; without it --secret-file holds an API key")
+	c.Flags().StringVar(&secretFile, "secret-file", "", "file with the password of --user, or with an API key")
 	return c
 }

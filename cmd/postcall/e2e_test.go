@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -349,7 +350,15 @@ func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:]
 // engine starts one engine of the test's own and waits until it is healthy.
 func (w *world) engine(name string, args ...string) *exec.Cmd {
 	w.t.Helper()
-	cmd := exec.Command("../../bin/local", append([]string{"engine", name, "--with-parent", "--data", w.t.TempDir()}, args...)...)
+	data := w.t.TempDir()
+	if err := os.Chmod(data, 0o755); err != nil { // Elasticsearch may run as another user
+		w.t.Fatal(err)
+	}
+	login := filepath.Join(data, "clickhouse", "password") // the one the environment names
+	if err := errors.Join(os.Mkdir(filepath.Dir(login), 0o755), os.WriteFile(login, []byte(os.Getenv("POSTCALL_CLICKHOUSE_PASSWORD")), 0o600)); err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.Command("../../bin/local", append([]string{"engine", name, "--with-parent", "--data", data}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		w.t.Fatal(err)
