@@ -173,7 +173,7 @@ func (s *scan) said(p piece, i int, number bool) int {
 	}
 	for k := range s.known.sayings {
 		v := &s.known.sayings[k]
-		if isDigit(v.canon[0]) != number || !number && lower(p.s[i]) != v.canon[0] {
+		if isDigit(v.canon[0]) != number || !number && !v.begins(p, i) {
 			continue
 		}
 		if end := v.match(p, i); end > i {
@@ -186,6 +186,17 @@ func (s *scan) said(p piece, i int, number bool) int {
 		}
 	}
 	return 0
+}
+
+// begins tells most words from the first one of a value of letters by their first two letters.
+func (v *saying) begins(p piece, i int) bool {
+	if lower(p.s[i]) != v.canon[0] {
+		return false
+	}
+	if i+1 < p.hi && class[p.s[i+1]]&cLetter != 0 {
+		return !v.spelled && len(v.canon) > 1 && lower(p.s[i+1]) == v.canon[1]
+	}
+	return true
 }
 
 // match returns the end of the value where the text at i says it, or 0.
