@@ -12,7 +12,7 @@ import (
 // partition. Layout, integers little endian:
 //
 //	"PCF1" | crc32c of the rest, 4 bytes | count, 4 bytes | count times:
-//	received time in microseconds, 8 bytes | uvarint and tenant | uvarint and source | uvarint and body
+//	received time in microseconds, 8 bytes | uvarint version | uvarint flags | uvarint and tenant | uvarint and source | uvarint and body
 //
 // JetStream skips a damaged message without an error (FACTS of nats-server 2.15), so the frame carries its own checksum.
 
@@ -35,11 +35,18 @@ type delivery struct {
 	Tenant   string
 	Source   string
 	Received time.Time // UTC, microseconds
+	// Version is kept from an earlier life of the event (a replayed dead letter) or given by an import; 0 lets the
+	// sealer number it.
+	Version int64
+	// Replayed says that the event was counted as received before (DELIVERY.md, rule 12).
+	Replayed bool
 	Body     []byte
 }
 
+const flagReplayed = 1
+
 // size is an upper bound of what the delivery takes in a frame.
-func (d *delivery) size() int { return 8 + 3*5 + len(d.Tenant) + len(d.Source) + len(d.Body) }
+func (d *delivery) size() int { return 8 + 10 + 1 + 3*5 + len(d.Tenant) + len(d.Source) + len(d.Body) }
 
 // newFrame starts a frame in buf, which is reused.
 func newFrame(buf []byte) []byte {
@@ -49,6 +56,12 @@ func newFrame(buf []byte) []byte {
 // appendDelivery adds a delivery to an open frame.
 func appendDelivery(f []byte, d *delivery) []byte {
 	f = binary.LittleEndian.AppendUint64(f, uint64(d.Received.UnixMicro()))
+	f = binary.AppendUvarint(f, uint64(d.Version))
+	flags := uint64(0)
+	if d.Replayed {
+		flags = flagReplayed
+	}
+	f = binary.AppendUvarint(f, flags)
 	f = appendBytes(f, d.Tenant)
 	f = appendBytes(f, d.Source)
 	f = appendBytes(f, d.Body)
@@ -76,20 +89,25 @@ func decodeFrame(f []byte) ([]delivery, error) {
 		return nil, fmt.Errorf("frame of %d bytes fails its checksum: %w", len(f), ErrDamaged)
 	}
 	count, rest := int(binary.LittleEndian.Uint32(f[8:])), f[frameHeader:]
-	if count > len(rest)/11 { // 8 bytes of time and three lengths are the least an event takes
+	if count > len(rest)/13 { // 8 bytes of time, version, flags and three lengths are the least an event takes
 		return nil, fmt.Errorf("frame counts %d events in %d bytes: %w", count, len(rest), ErrDamaged)
 	}
 	ds := make([]delivery, count)
 	r := reader{rest}
 	for i := range ds {
 		at, ok0 := r.uint64()
-		tenant, ok1 := r.bytes()
-		source, ok2 := r.bytes()
-		body, ok3 := r.bytes()
-		if !ok0 || !ok1 || !ok2 || !ok3 {
+		version, ok1 := r.uvarint()
+		flags, ok2 := r.uvarint()
+		tenant, ok3 := r.bytes()
+		source, ok4 := r.bytes()
+		body, ok5 := r.bytes()
+		if !ok0 || !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
 			return nil, fmt.Errorf("frame ends inside event %d of %d: %w", i, count, ErrDamaged)
 		}
-		ds[i] = delivery{string(tenant), string(source), time.UnixMicro(int64(at)).UTC(), body}
+		ds[i] = delivery{
+			Tenant: string(tenant), Source: string(source), Received: time.UnixMicro(int64(at)).UTC(),
+			Version: int64(version), Replayed: flags&flagReplayed != 0, Body: body,
+		}
 	}
 	if len(r.b) > 0 {
 		return nil, fmt.Errorf("frame has %d bytes behind its last event: %w", len(r.b), ErrDamaged)
@@ -106,6 +124,15 @@ func (r *reader) uint64() (uint64, bool) {
 	}
 	v := binary.LittleEndian.Uint64(r.b)
 	r.b = r.b[8:]
+	return v, true
+}
+
+func (r *reader) uvarint() (uint64, bool) {
+	v, w := binary.Uvarint(r.b)
+	if w <= 0 {
+		return 0, false
+	}
+	r.b = r.b[w:]
 	return v, true
 }
 

@@ -21,7 +21,10 @@ func frameOf(ds ...delivery) []byte {
 func someDeliveries(n int) []delivery {
 	ds := make([]delivery, n)
 	for i := range ds {
-		ds[i] = delivery{"default", "phonely", time.UnixMicro(1_700_000_000_000_000 + int64(i)).UTC(), fmt.Appendf(nil, `{"callId":"c%d"}`, i)}
+		ds[i] = delivery{
+			Tenant: "default", Source: "phonely", Received: time.UnixMicro(1_700_000_000_000_000 + int64(i)).UTC(),
+			Version: int64(i), Replayed: i%2 == 1, Body: fmt.Appendf(nil, `{"callId":"c%d"}`, i),
+		}
 	}
 	return ds
 }
@@ -40,7 +43,7 @@ func TestFrameRoundTrip(t *testing.T) {
 }
 
 func TestFrameSizeIsAnUpperBound(t *testing.T) {
-	d := delivery{"tenant", "source", time.Now(), bytes.Repeat([]byte("x"), 70_000)}
+	d := delivery{Tenant: "tenant", Source: "source", Received: time.Now(), Version: 1 << 62, Body: bytes.Repeat([]byte("x"), 70_000)}
 	if got := len(frameOf(d)) - frameHeader; got > d.size() {
 		t.Errorf("takes %d bytes, size says %d", got, d.size())
 	}
@@ -85,7 +88,7 @@ func FuzzDecodeFrame(f *testing.F) {
 func BenchmarkFrame(b *testing.B) {
 	ds := make([]delivery, 64)
 	for i := range ds {
-		ds[i] = delivery{"default", "phonely", time.Now(), bytes.Repeat([]byte("x"), 8<<10)}
+		ds[i] = delivery{Tenant: "default", Source: "phonely", Received: time.Now(), Body: bytes.Repeat([]byte("x"), 8<<10)}
 	}
 	var buf []byte
 	b.ReportAllocs()

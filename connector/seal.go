@@ -109,8 +109,10 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 			if len(batch) > 0 && (len(batch) >= s.cfg.Batch.MaxEvents || bytes+len(in.Body) > limit) {
 				return batch, nil
 			}
-			version = max(version+1, in.Received.UnixMicro())
-			in.version = version
+			if in.version = in.Version; in.version == 0 {
+				version = max(version+1, in.Received.UnixMicro())
+				in.version = version
+			}
 			batch, bytes, s.open = append(batch, *in), bytes+len(in.Body), s.open[1:]
 		}
 		if expired == nil && len(batch) > 0 {
@@ -251,12 +253,19 @@ func (s *sealer) begin() *sealed {
 }
 
 func (s *sealer) add(m *sealed, in *input) {
-	received := m.Counts.Received
-	m.Position, m.Version = in.next, in.version
-	m.Counts.Received += uint64(max(in.damaged, 1))
+	index := m.Counts.taken() - s.at.Counts.taken()
+	m.Position = in.next
+	if in.Version == 0 {
+		m.Version = in.version
+	}
+	if in.Replayed {
+		m.Counts.Replayed++
+	} else {
+		m.Counts.Received += uint64(max(in.damaged, 1))
+	}
 	own := fateKept
 	for _, f := range in.fates {
-		f.Index = int(received - s.at.Counts.Received)
+		f.Index = int(index)
 		m.Fates = append(m.Fates, f)
 		if len(in.events) == 0 || f.CallID == in.events[0].ParentCallID {
 			own = f.Outcome

@@ -41,15 +41,19 @@ type position struct {
 func (p position) String() string { return strconv.FormatUint(p.Seq, 10) + "/" + strconv.Itoa(p.Event) }
 
 // counts are cumulative over the life of a partition, so that they survive the process and a gap says how many events
-// it cost (DELIVERY.md, rule 16). Received = Kept + Dead + Dropped + Damaged.
+// it cost (DELIVERY.md, rule 16). Received + Replayed = Kept + Dead + Dropped + Damaged.
 type counts struct {
 	Received uint64 `json:"received"`
+	Replayed uint64 `json:"replayed"` // dead letters that came in again: counted as received, and as dead, before
 	Kept     uint64 `json:"kept"`
 	Dead     uint64 `json:"dead"`
 	Dropped  uint64 `json:"dropped"`
 	Damaged  uint64 `json:"damaged"`
 	Children uint64 `json:"children"` // of splits, on top of Kept
 }
+
+// taken is how many events the sealer has taken off the intake.
+func (c *counts) taken() uint64 { return c.Received + c.Replayed }
 
 // sealed is a decoded sealed message.
 type sealed struct {
