@@ -496,18 +496,22 @@ func TestPluginEndsWithItsHost(t *testing.T) {
 		t.Fatal(err)
 	}
 	var pid int
-	if _, err := fmt.Fscan(out, &pid); err != nil {
+	var dir string
+	if _, err := fmt.Fscan(out, &pid, &dir); err != nil {
 		t.Fatal(err)
 	}
 	_ = host.Wait()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil || bytes.Contains(state, []byte(") Z ")) {
-			return
+			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("plugin %d outlives its host", pid)
 		}
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("its folder is still there: %v", err)
 	}
 }
 
@@ -516,7 +520,7 @@ func hostThatDies() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(p.PID())
+	fmt.Println(p.PID(), p.current.dir)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }

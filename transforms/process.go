@@ -32,6 +32,9 @@ type process struct {
 	gone     chan struct{} // closed when everything of it is cleaned up
 }
 
+// folderPrefix begins the name of a plugin's folder, in the folder for temporary files.
+const folderPrefix = "postcall-plugin-"
+
 // Times that a plugin gets: to finish by itself, and to be cleaned up after it was killed.
 const (
 	stopTimeout = 2 * time.Second
@@ -45,7 +48,7 @@ func startProcess(ctx context.Context, spec Spec) (*process, error) {
 	if err := checkExecutable(spec); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "postcall-plugin-")
+	dir, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
 		return nil, err
 	}

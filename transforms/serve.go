@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-hclog"
@@ -49,7 +51,7 @@ func Serve[S any](name, version string, open func(ctx context.Context, s S) (Tra
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
 			return grpc.NewServer(append(opts, serverOptions()...)...)
 		},
-		Logger: hclog.NewNullLogger(),
+		Logger: hclog.New(&hclog.LoggerOptions{Output: stderr, Level: hclog.Error}),
 	})
 }
 
@@ -58,6 +60,9 @@ const stdinVariable, stdinHold = "POSTCALL_PLUGIN_STDIN", "hold"
 // exitWithHost ends the process when the host is gone, however that happened: a plugin must not outlive it.
 func exitWithHost(stdin io.Reader) {
 	_, _ = io.Copy(io.Discard, stdin)
+	if dir, err := os.Getwd(); err == nil && strings.HasPrefix(filepath.Base(dir), folderPrefix) {
+		_ = os.RemoveAll(dir) // the host can't any more
+	}
 	os.Exit(3)
 }
 

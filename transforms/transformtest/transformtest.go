@@ -245,12 +245,19 @@ func group(t *testing.T, batch, out []transforms.Event) [][]transforms.Event {
 
 func same(t *testing.T, what string, want, got []transforms.Event) {
 	t.Helper()
-	if reflect.DeepEqual(want, got) {
-		return // much faster
+	if len(want) != len(got) {
+		t.Errorf("%s has %d events, not %d", what, len(got), len(want))
+		return
 	}
-	// Whether a list is nil says nothing, except for Topics.
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		t.Errorf("%s has another result (-first +second):\n%s", what, diff)
+	for i := range want {
+		if reflect.DeepEqual(want[i], got[i]) {
+			continue // much faster than cmp
+		}
+		// Whether a list is nil makes no difference.
+		if diff := cmp.Diff(want[i], got[i], cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s has another result (-first +second):\n%s", what, diff)
+			return
+		}
 	}
 }
 
