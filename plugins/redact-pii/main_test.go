@@ -10,6 +10,7 @@ import (
 
 	"github.com/postcall/postcall/transforms"
 	"github.com/postcall/postcall/transforms/redact"
+	"github.com/postcall/postcall/transforms/transformtest"
 )
 
 const testKey = "a key for tests only"
@@ -51,6 +52,10 @@ func apply(t testing.TB, r *redactor, e transforms.Event) transforms.Event {
 		t.Fatalf("%d events, %v", len(out), err)
 	}
 	return out[0]
+}
+
+func TestContract(t *testing.T) {
+	transformtest.Run(t, func() transforms.Transformer { return newRedactor(t) })
 }
 
 func TestEveryFieldIsRedacted(t *testing.T) {

@@ -171,9 +171,18 @@ func (s *scan) said(p piece, i int, number bool) int {
 	if letterBefore(p, i) > 0 || digitBefore(p, i) {
 		return 0
 	}
+	var digit byte // the first one said; 0 where that takes a closer look
+	if number {
+		if digit = p.s[i]; !isDigit(digit) {
+			digit = 0
+			if w := numberAt(p, i); w.kind != wordRepeat && w.end > 0 {
+				digit = w.digits[0]
+			}
+		}
+	}
 	for k := range s.known.sayings {
 		v := &s.known.sayings[k]
-		if isDigit(v.canon[0]) != number || !number && !v.begins(p, i) {
+		if isDigit(v.canon[0]) != number || digit != 0 && digit != v.canon[0] || !number && !v.begins(p, i) {
 			continue
 		}
 		if end := v.match(p, i); end > i {
