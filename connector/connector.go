@@ -72,7 +72,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
 	stages.sinks.Go(ret.run)
 
-	hook := newWebhook(c.Config, maxBody, norm, in, c.Log, m)
+	hook := newWebhook(c.Config, maxBody, norm, in, dead, c.Log, m)
 	servers, err := c.listen(hook, adm)
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))

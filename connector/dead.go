@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -70,7 +71,7 @@ func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the dead letter was not durable in time"))
 	defer cancel()
-	msg := &nats.Msg{Subject: subjectDead + l.Stage + "." + l.ID, Data: b}
+	msg := &nats.Msg{Subject: l.subject(), Data: b}
 	_, err = d.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 	if isStale(err) {
 		return nil
@@ -80,6 +81,21 @@ func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
 	}
 	d.m.dead.WithLabelValues(l.Stage, l.Sink).Add(float64(max(l.Events, 1)))
 	return nil
+}
+
+func (l *DeadLetter) subject() string {
+	if l.Stage == StageWebhook {
+		return subjectRefused + l.ID
+	}
+	return subjectDead + l.Stage + "." + l.ID
+}
+
+// putRefusedBody keeps a body that is answered with a 4xx: its sender may not send it again.
+func (d *deadLetters) putRefusedBody(ctx context.Context, del delivery, reason string) error {
+	return d.put(ctx, DeadLetter{
+		ID: strings.ToLower(rand.Text()[:24]), Stage: StageWebhook, Reason: reason, Tenant: del.Tenant, Source: del.Source,
+		Version: del.Received.UnixMicro(), Events: 1, Attempts: 1, Received: del.Received, Died: del.Received, Body: d.cipher.seal(del.Body),
+	})
 }
 
 // putFates derives the dead letters of a sealed message from the fates in it.

@@ -181,6 +181,11 @@ func (s *streams) consumer(ctx context.Context, name string, workers int) (jetst
 		Durable: name, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1),
 	})
+	if err == nil && s.srv != nil {
+		// Nobody else reads the embedded streams: what was being loaded when the last process ended is delivered again
+		// now, not after ackWait.
+		_, err = s.js.ResetConsumer(ctx, streamBatches, name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the durable consumer %s: %w", name, err)
 	}
@@ -221,7 +226,10 @@ func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string
 			if err == nil {
 				err = msg.Ack()
 			}
-			if err != nil && ctx.Err() == nil {
+			switch {
+			case err != nil && ctx.Err() != nil:
+				_ = msg.Nak() // stopping: another connector may have it at once
+			case err != nil:
 				log.Error("sealed batch not finished; it is delivered again", "sink", name, "err", err)
 			}
 			return nil

@@ -23,7 +23,11 @@ const (
 	streamIntake  = "POSTCALL_INTAKE"
 	streamBatches = "POSTCALL_BATCHES"
 	streamDead    = "POSTCALL_DEAD"
+	// streamRefused holds bodies answered 4xx, apart from the dead letters: a sender that keeps delivering nonsense must
+	// not take their room. Its oldest entries go when it is full (DELIVERY.md, rules 16 and 19).
+	streamRefused = "POSTCALL_REFUSED"
 
+	subjectRefused = "postcall.refused."
 	subjectIntake  = "postcall.intake."
 	subjectBatches = "postcall.batches."
 	subjectDead    = "postcall.dead."
@@ -42,7 +46,7 @@ const (
 	metaPartitions = "postcall-partitions"
 )
 
-// streams is the connection to JetStream, embedded or not, with the three streams open.
+// streams is the connection to JetStream, embedded or not, with the streams open.
 type streams struct {
 	srv        *server.Server // nil with an external cluster
 	lock       *dirLock       // likewise
@@ -51,6 +55,7 @@ type streams struct {
 	intake     jetstream.Stream
 	batches    jetstream.Stream
 	dead       jetstream.Stream
+	refused    jetstream.Stream
 	intakeID   string // identity of the intake stream: positions of another one mean nothing
 	partitions int
 	maxPayload int
@@ -142,6 +147,8 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 			s.batches = st
 		case streamDead:
 			s.dead = st
+		case streamRefused:
+			s.refused = st
 		}
 	}
 	if s.srv != nil && create {
@@ -158,13 +165,15 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	if cluster {
 		base.Replicas = 3 // the promise of a cluster is a quorum (DELIVERY.md, rule 15)
 	}
-	intake, batches, dead := base, base, base
+	intake, batches, dead, refused := base, base, base, base
 	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
 	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)
 	batches.MaxMsgs = maxSealed
 	dead.Name, dead.Subjects, dead.MaxBytes = streamDead, []string{subjectDead + ">"}, int64(cfg.Batch.DeadBytes)
 	dead.MaxMsgsPerSubject = 1
-	return []jetstream.StreamConfig{intake, batches, dead}
+	refused.Name, refused.Subjects, refused.MaxBytes = streamRefused, []string{subjectRefused + "*"}, max(int64(cfg.Batch.DeadBytes)/8, 1<<20)
+	refused.Discard, refused.MaxMsgsPerSubject = jetstream.DiscardOld, 1
+	return []jetstream.StreamConfig{intake, batches, dead, refused}
 }
 
 // startServer runs JetStream in this process. It opens no port; every write is synced before its ack.

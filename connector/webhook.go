@@ -30,13 +30,14 @@ type webhook struct {
 	maxBody int64
 	norm    *Normalizer
 	intake  *intake
+	dead    *deadLetters
 	parts   int
 	log     *slog.Logger
 	m       *metrics
 }
 
-func newWebhook(cfg Config, maxBody int64, norm *Normalizer, in *intake, log *slog.Logger, m *metrics) *webhook {
-	w := &webhook{maxBody: maxBody, norm: norm, intake: in, parts: in.st.partitions, log: log, m: m}
+func newWebhook(cfg Config, maxBody int64, norm *Normalizer, in *intake, dead *deadLetters, log *slog.Logger, m *metrics) *webhook {
+	w := &webhook{maxBody: maxBody, norm: norm, intake: in, dead: dead, parts: in.st.partitions, log: log, m: m}
 	for _, s := range cfg.WebhookSecrets() {
 		w.secrets = append(w.secrets, sha256.Sum256([]byte(s.Reveal())))
 	}
@@ -97,11 +98,18 @@ func (w *webhook) take(rw http.ResponseWriter, r *http.Request) (string, *proble
 		}
 		return "", &problem{Status: http.StatusBadRequest, reason: "body", Detail: "the body ended early; send it again"}
 	}
+	d := delivery{Tenant: defaultTenant, Source: sourcePhonely, Received: time.Now().UTC().Truncate(time.Microsecond), Body: body}
 	callID, err := w.norm.Check(body)
 	if err != nil {
+		if len(body) == 0 {
+			return "", bodyProblem(err)
+		}
+		if perr := w.dead.putRefusedBody(r.Context(), d, err.Error()); perr != nil { // nothing is lost: the sender is to keep it
+			w.log.Error("refused body could not be kept", "err", perr)
+			return "", busy("the delivery could not be stored")
+		}
 		return "", bodyProblem(err)
 	}
-	d := delivery{Tenant: defaultTenant, Source: sourcePhonely, Received: time.Now().UTC().Truncate(time.Microsecond), Body: body}
 	switch err := w.intake.accept(r.Context(), d, partition(d.Tenant, callID, w.parts)); {
 	case errors.Is(err, ErrFull):
 		return "", busy("the intake is full")

@@ -118,3 +118,14 @@ func TestHealthSaysWhatItMeans(t *testing.T) {
 		}
 	}
 }
+
+// A body that was let in but can't be mapped is answered 4xx, and kept.
+func TestRefusedBodyIsKept(t *testing.T) {
+	r := start(t, Connector{Config: testConfig(t.TempDir()), Sinks: []Sink{{"a", newStore(), 1}}})
+	if code := r.post(`{"callId":["not a string"]}`); code != 422 {
+		t.Fatalf("answered %d", code)
+	}
+	if got := r.metric(`postcall_events_dead_total{sink="",stage="webhook"}`); got != "1" {
+		t.Errorf("refused bodies kept: %q, want 1", got)
+	}
+}
