@@ -68,11 +68,12 @@ bin/noskip:
 
 ## Test
 
+# The modules besides the root run with -count 1: they also read what is outside them, which Go's test cache can't see.
 .PHONY: test
 test: build bin/local bin/noskip $(HELM) ## every test of every module, on real engines; a skipped one fails
 	bin/local install
 	$(UP) $(GO_TEST) ./... | bin/noskip
-	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) ./... | bin/noskip; done
+	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) -count 1 ./... | bin/noskip; done
 
 .PHONY: race
 race: build bin/local bin/noskip ## the tests of PKG, COUNT times in random order under the race detector
@@ -104,7 +105,11 @@ bench: build bin/local ## load the connector on real engines and write the figur
 ## Check
 
 .PHONY: lint
-lint: proto-check tidy-check $(GOLANGCI) ## format, linters and import rules of every module
+lint: ## all of the checks below, each of them even when one before it fails
+	@$(MAKE) --no-print-directory --keep-going golangci tidy-check proto-check
+
+.PHONY: golangci
+golangci: $(GOLANGCI) ## format, linters and import rules of every module
 	@for m in . $(MODULES); do \
 		echo "golangci-lint $$m"; (cd $$m && $(GOLANGCI) run --allow-serial-runners --config '$(CURDIR)/.golangci.yaml' ./...) || failed=1; \
 	done; exit $${failed:-0}
@@ -147,7 +152,7 @@ helm: $(HELM) $(KUBE_SCORE) $(K8S_VALIDATE) bin/noskip ## lint, render, validate
 	@$(KUBE_SCORE) score $(KUBE_SCORE_FLAGS) dist/helm/full.yaml > dist/helm/policy.txt || \
 		{ grep -v '^\[OK\]\|^\[SKIPPED\]' dist/helm/policy.txt; exit 1; }
 	@echo "kube-score: $$(grep -c '^\[OK\]' dist/helm/policy.txt) checks passed"
-	HELM=$(HELM) go test -C deploy/helm $(TESTFLAGS) ./... | bin/noskip
+	HELM=$(HELM) go test -C deploy/helm $(TESTFLAGS) -count 1 ./... | bin/noskip
 
 ## Tools and clean-up
 
