@@ -144,8 +144,10 @@ func pair(name string, in, out []transforms.Event) ([]result, error) {
 }
 
 func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) fate {
-	return fate{Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID,
-		Version: e.Version, Received: e.ReceivedAt, Attempts: attempts}
+	return fate{
+		Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID,
+		Version: e.Version, Received: e.ReceivedAt, Attempts: attempts,
+	}
 }
 
 // backoff is the wait before the next attempt: doubling from base, at most limit, with half of it jittered.

@@ -125,7 +125,7 @@ func (v *variable) load() error {
 		return configProblem(v.Key, v.Type, "it can't be read as one", "write a "+v.Type+", "+example(v))
 	}
 	v.field.Set(one.Elem().Field(0))
-	if list, ok := v.field.Interface().([]string); ok {
+	if list, ok := reflect.TypeAssert[[]string](v.field); ok {
 		v.field.Set(reflect.ValueOf(trimList(list)))
 	}
 	if v.Secret {

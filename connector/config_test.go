@@ -41,8 +41,13 @@ func TestLoadConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := []any{c.HTTPAddr, c.Batch.MaxAge, c.Intake.MaxBytes, c.Sinks, c.Transforms, c.ClickHouse.Addr, c.Elasticsearch.IndexBy}
-	want := []any{"127.0.0.1:8080", time.Second, ByteSize(2 << 30), []string{"clickhouse", "elasticsearch"},
-		[]string{"redact-pii", "map-topics"}, []string{"127.0.0.1:9000"}, "none"}
+	want := []any{
+		"127.0.0.1:8080", time.Second, ByteSize(2 << 30),
+		[]string{"clickhouse", "elasticsearch"},
+		[]string{"redact-pii", "map-topics"},
+		[]string{"127.0.0.1:9000"},
+		"none",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -61,10 +66,16 @@ func TestLoadConfigReadsEveryKindOfVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.HTTPAddr, len(c.WebhookSecrets()), string(c.RedactKeys()[1]), c.ClickHouse.Addr, c.ClickHouse.TLS, c.Intake.MaxBytes, c.Retain,
-		c.Elasticsearch.APIKey.Reveal(), c.Elasticsearch.IndexBy, c.NATS.URL, len(c.Transforms), c.Location().String(), c.Batch.MaxEvents}
-	want := []any{":8080", 2, "second-key-0123456789", []string{"a:9000", "b:9000"}, true, ByteSize(10_000_000), 90 * time.Minute,
-		"abc", "month", "nats://n1:4222,nats://n2:4222", 0, "America/New_York", 2000}
+	got := []any{
+		c.HTTPAddr, len(c.WebhookSecrets()), string(c.RedactKeys()[1]), c.ClickHouse.Addr, c.ClickHouse.TLS, c.Intake.MaxBytes, c.Retain,
+		c.Elasticsearch.APIKey.Reveal(), c.Elasticsearch.IndexBy, c.NATS.URL, len(c.Transforms), c.Location().String(), c.Batch.MaxEvents,
+	}
+	want := []any{
+		":8080", 2, "second-key-0123456789",
+		[]string{"a:9000", "b:9000"},
+		true, ByteSize(10_000_000), 90 * time.Minute,
+		"abc", "month", "nats://n1:4222,nats://n2:4222", 0, "America/New_York", 2000,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -81,7 +92,7 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s:\n got %s\nwant %s", env, err, want)
 		}
-		for _, pair := range strings.Split(env, "|") {
+		for pair := range strings.SplitSeq(env, "|") {
 			if _, value, _ := strings.Cut(pair, "="); strings.Contains(value, "zz") && strings.Contains(err.Error(), value) {
 				t.Errorf("the error holds a value: %s", err)
 			}

@@ -228,10 +228,14 @@ func (c *Connector) listen(hook http.Handler, adm *admin) (*listeners, error) {
 		return nil, errors.Join(fmt.Errorf("listen for operators (POSTCALL_ADMIN_ADDR): %w", err), l.hook.Close())
 	}
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
-	l.hookSrv = &http.Server{Handler: hook, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log}
-	l.admSrv = &http.Server{Handler: adm.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		IdleTimeout: 120 * time.Second, ErrorLog: log}
+	l.hookSrv = &http.Server{
+		Handler: hook, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log,
+	}
+	l.admSrv = &http.Server{
+		Handler: adm.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 120 * time.Second, ErrorLog: log,
+	}
 	go func() { l.failed <- serveErr(l.hookSrv.Serve(l.hook)) }()
 	go func() { l.failed <- serveErr(l.admSrv.Serve(l.admin)) }()
 	return l, nil

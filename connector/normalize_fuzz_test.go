@@ -123,12 +123,14 @@ func benchBody() []byte {
 		}
 		text.WriteString([]string{"Agent: ", "User: "}[i%2] + say[i%2])
 	}
-	body, err := json.Marshal(map[string]any{"callId": "call_9f2c41d07b", "agentName": "Riverside Auto Desk", "callerName": "Darnell Whitfield", "callDirection": "inbound",
+	body, err := json.Marshal(map[string]any{
+		"callId": "call_9f2c41d07b", "agentName": "Riverside Auto Desk", "callerName": "Darnell Whitfield", "callDirection": "inbound",
 		"callStarted": "2026-05-26T15:12:08Z", "callEnded": "2026-05-26T15:14:20Z", "duration": 132, "businessPhoneNumber": "+13125550142", "customerPhoneNumber": "+13125550177",
 		"mentionedEmail": "d.whitfield@example.com", "mentionedDate": nil, "mentionedTime": "not available", "transcriptText": text.String(), "transcript": turns, "summary": strings.Repeat("Booked a brake inspection. ", 5),
 		"longSummary": strings.Repeat("The agent offered two slots. ", 20), "purpose": "Book", "topic": "Booking", "sentiment": "positive", "keyPoints": []string{"one point", "another point"},
 		"unansweredQuestions": []string{"Is there a loaner?"}, "actionItems": []string{"Call back"}, "followUp": "yes", "followUpReason": "loaner", "ai_success": "true",
-		"recordingUrl": "https://app.phonely.ai/recordings/x.mp3", "dashboardUrl": "https://app.phonely.ai/calls/x", "endedReason": "caller_hangup"})
+		"recordingUrl": "https://app.phonely.ai/recordings/x.mp3", "dashboardUrl": "https://app.phonely.ai/calls/x", "endedReason": "caller_hangup",
+	})
 	if err != nil {
 		panic(err)
 	}

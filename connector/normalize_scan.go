@@ -87,7 +87,7 @@ func (s *scan) read(body []byte) error {
 	if err := s.object(func(name []byte) error { return s.member(name) }); err != nil {
 		return err
 	}
-	if _, err := s.dec.ReadToken(); err != io.EOF {
+	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return malformed("", "more behind the JSON object", cure)
 	}
 	if s.texts[fieldCallID] == nil {

@@ -277,8 +277,10 @@ func TestNormalizeUnknownsAndBlanks(t *testing.T) {
 }
 
 func TestNormalizeRoles(t *testing.T) {
-	for in, want := range map[string]string{"agent": "agent", "Assistant": "agent", "BOT": "agent", " ai ": "agent", "user": "user", "Human": "user",
-		"customer": "user", "caller": "user", "System": "system", "TOOL": "tool", "": "unknown"} {
+	for in, want := range map[string]string{
+		"agent": "agent", "Assistant": "agent", "BOT": "agent", " ai ": "agent", "user": "user", "Human": "user",
+		"customer": "user", "caller": "user", "System": "system", "TOOL": "tool", "": "unknown",
+	} {
 		e := normalize(t, `{"callId":"a","transcript":[{"role":"`+in+`","content":"x"}]}`)
 		if got := e.Transcript[0].Role; got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)
@@ -350,8 +352,10 @@ func TestNormalizeMetrics(t *testing.T) {
 	e := normalize(t, `{"callId":"a","duration":30,"transcript":[{"role":"agent","content":"Hi — I'm Bot 3000, hello!"},{"role":"user","content":" ok…  ¿qué? "},{"role":"user","content":"- 12"},{"role":"system","content":"two words"}],
 		"unansweredQuestions":["a","b"],"actionItems":["c"]}`)
 	ratio, rate := 5.0/10, 16.0
-	want := transforms.Metrics{Turns: 4, AgentTurns: 1, UserTurns: 2, AgentWords: 5, UserWords: 3, TalkRatio: &ratio, WordsPerMinute: &rate,
-		UnansweredQuestions: 2, ActionItems: 1, Hour: 7, Weekday: 5}
+	want := transforms.Metrics{
+		Turns: 4, AgentTurns: 1, UserTurns: 2, AgentWords: 5, UserWords: 3, TalkRatio: &ratio, WordsPerMinute: &rate,
+		UnansweredQuestions: 2, ActionItems: 1, Hour: 7, Weekday: 5,
+	}
 	if diff := cmp.Diff(want, e.Metrics); diff != "" {
 		t.Error(diff)
 	}

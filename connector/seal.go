@@ -235,8 +235,10 @@ func (s *sealer) transform(ctx context.Context, part []input) error {
 
 // die is the fate of an input that no event came of.
 func (s *sealer) die(in *input, stage, reason string) fate {
-	return fate{Outcome: fateDead, Stage: stage, Reason: reason, Tenant: in.Tenant, Source: in.Source, Version: in.version,
-		Received: in.Received, Attempts: 1, Body: s.cipher.seal(in.Body)}
+	return fate{
+		Outcome: fateDead, Stage: stage, Reason: reason, Tenant: in.Tenant, Source: in.Source, Version: in.version,
+		Received: in.Received, Attempts: 1, Body: s.cipher.seal(in.Body),
+	}
 }
 
 func (s *sealer) fateSize(in *input) int {

@@ -2,6 +2,7 @@ package connector
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -62,9 +63,7 @@ func TestDamagedSealedMessageIsSeen(t *testing.T) {
 	}
 	for _, h := range []string{headerIntake, headerPosition, headerVersion, headerCounts, headerEvents} {
 		bad := nats.Header{}
-		for k, v := range msg.Header {
-			bad[k] = v
-		}
+		maps.Copy(bad, msg.Header)
 		bad.Set(h, strings.Replace(msg.Header.Get(h)+"1", "2", "3", 1))
 		if _, err := openMessage(bad, msg.Data); !errors.Is(err, ErrDamaged) {
 			t.Errorf("header %s changed: %v, want ErrDamaged", h, err)

@@ -228,8 +228,7 @@ func apiCode(err error) jetstream.ErrorCode {
 	if errors.As(err, &e) && e.APIError() != nil {
 		return e.APIError().ErrorCode
 	}
-	var a *jetstream.APIError
-	if errors.As(err, &a) {
+	if a, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return a.ErrorCode
 	}
 	return 0
@@ -248,9 +247,9 @@ func isStale(err error) bool {
 // serverLog passes the embedded server's warnings and errors on.
 type serverLog struct{ log *slog.Logger }
 
-func (l serverLog) Noticef(f string, v ...any) { l.log.Debug("jetstream: " + fmt.Sprintf(f, v...)) }
-func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn("jetstream: " + fmt.Sprintf(f, v...)) }
-func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error("jetstream: " + fmt.Sprintf(f, v...)) }
-func (l serverLog) Errorf(f string, v ...any)  { l.log.Error("jetstream: " + fmt.Sprintf(f, v...)) }
+func (l serverLog) Noticef(f string, v ...any) { l.log.Debug("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Errorf(f string, v ...any)  { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
 func (l serverLog) Debugf(string, ...any)      {}
 func (l serverLog) Tracef(string, ...any)      {}

@@ -92,8 +92,7 @@ func (w *webhook) take(rw http.ResponseWriter, r *http.Request) (string, *proble
 	defer w.intake.release(room)
 	body, err := readBody(http.MaxBytesReader(rw, r.Body, w.maxBody), r.ContentLength)
 	if err != nil {
-		var tooBig *http.MaxBytesError
-		if errors.As(err, &tooBig) {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", w.tooLarge()
 		}
 		return "", &problem{Status: http.StatusBadRequest, reason: "body", Detail: "the body ended early; send it again"}
@@ -153,13 +152,14 @@ func contentProblem(r *http.Request) *problem {
 }
 
 func (w *webhook) tooLarge() *problem {
-	return &problem{Status: http.StatusRequestEntityTooLarge, reason: "too_large",
-		Detail: fmt.Sprintf("the body may have %d bytes; raise POSTCALL_INTAKE_MAX_BODY or send less", w.maxBody)}
+	return &problem{
+		Status: http.StatusRequestEntityTooLarge, reason: "too_large",
+		Detail: fmt.Sprintf("the body may have %d bytes; raise POSTCALL_INTAKE_MAX_BODY or send less", w.maxBody),
+	}
 }
 
 func bodyProblem(err error) *problem {
-	var fe *FieldError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*FieldError](err); ok {
 		status := fe.Status
 		if status == 0 {
 			status = http.StatusUnprocessableEntity

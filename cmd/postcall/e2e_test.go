@@ -130,12 +130,30 @@ func (w *world) migrate() {
 type server struct {
 	w   *world
 	cmd *exec.Cmd
-	log *bytes.Buffer
+	log *lockedBuffer
+}
+
+// lockedBuffer is what a running process writes to and a test reads.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func (w *world) serve() *server {
 	w.t.Helper()
-	s := &server{w: w, cmd: exec.Command(filepath.Join(w.bin, "postcall"), "serve"), log: &bytes.Buffer{}}
+	s := &server{w: w, cmd: exec.Command(filepath.Join(w.bin, "postcall"), "serve"), log: &lockedBuffer{}}
 	s.cmd.Env = append(os.Environ(), w.env...)
 	s.cmd.Stderr = s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -208,7 +226,9 @@ func (w *world) query(sql string) string {
 
 func (w *world) search(query string) []map[string]any {
 	w.t.Helper()
-	_, _ = http.Post(w.esURL+"/"+w.index+"/_refresh", "application/json", nil)
+	if res, err := http.Post(w.esURL+"/"+w.index+"/_refresh", "application/json", nil); err == nil {
+		_ = res.Body.Close()
+	}
 	res, err := http.Post(w.esURL+"/"+w.index+"/_search?size=1000", "application/json", strings.NewReader(query))
 	if err != nil {
 		return nil
