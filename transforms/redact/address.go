@@ -9,7 +9,7 @@ import (
 
 // emails adds the written e-mail addresses of a piece.
 func (s *scan) emails(p piece) {
-	for at := p.lo; ; at++ {
+	for at := p.lo; at < p.hi; at++ {
 		n := strings.IndexByte(p.s[at:p.hi], '@')
 		if n < 0 {
 			return
@@ -19,6 +19,7 @@ func (s *scan) emails(p piece) {
 		if start < at && end > 0 {
 			s.add(Email, start, end)
 			at = end - 1
+			p.lo = end // the next address begins behind this one
 		}
 	}
 }

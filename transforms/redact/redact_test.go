@@ -34,6 +34,7 @@ var cases = []struct{ name, text, want string }{
 	{"the known address with spaces", "maria . h @ example . com", "[EMAIL]"},
 	{"another address", "write to o'neil+x_1@mail.example.co.uk, or a@b.", "write to [EMAIL], or a@b."},
 	{"an address at the end", "it is x@y.museum.", "it is [EMAIL]."},
+	{"an address that goes on", "a@b.co@c.de@f.gh", "[EMAIL]@[EMAIL]"},
 	{"no address", "me @ home, 5 @ 3.50, a@b", ""},
 
 	{"the known number, E.164", "+14155557777", "[PHONE]"},
@@ -190,6 +191,9 @@ func TestImports(t *testing.T) {
 func FuzzRedact(f *testing.F) {
 	for _, c := range cases {
 		f.Add(caller.CallerName, caller.Email, caller.Phone, c.text, c.want)
+	}
+	for _, c := range cases { // side by side
+		f.Add(caller.CallerName, caller.Email, caller.Phone, cases[len(c.text)%len(cases)].text+c.text, c.text+c.text)
 	}
 	f.Add("Will Young", "7@x.co", "+442079460958", "will 7 at x dot co\n020 7946 0958", "[PERSON")
 	e := engine(f)
