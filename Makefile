@@ -99,8 +99,10 @@ fuzz: ## every fuzz test for FUZZTIME
 	done
 
 .PHONY: bench
-bench: build bin/local ## load the connector on real engines and write the figures to bench/results
-	bin/local up --bench -- go run -C bench .
+bench: build bin/local ## load the built program, with stand-ins for the stores and with real ones; figures in bench/results
+	go build -C bench -o ../bin/bench .
+	bin/bench
+	bin/local up --bench -- bin/bench -stores engines -sizes 8
 
 ## Check
 

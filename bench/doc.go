@@ -1,0 +1,24 @@
+// Command bench measures postcall as it is shipped: it starts the built program as a process, delivers generated calls
+// over HTTP, waits until every one of them is in both stores, and prints what that took.
+//
+//	make bench                        stand-ins and real engines, about two minutes
+//	bin/bench -help                   the rest: sizes, rates, numbers of events
+//
+// # What is measured
+//
+// Accepted events a second and the latency of the answer, as the senders see them; events a second until both stores
+// have all; CPU seconds (user and system) of the program and of every process it started, from the first delivery until
+// the last event is in both stores; the peak of their resident memory together; bytes they had written to disk; and, in
+// a run of its own under strace, their fsyncs. A run that loses an event, or stores one twice, fails.
+//
+// # What it is measured against
+//
+// The ceiling is a plain file that takes the same bodies by group commit (write, fdatasync, answer) from as many
+// producers, in the same run on the same disk: once by function calls, and once behind Go's own HTTP server, which is what
+// a webhook that does nothing else would reach with these senders on this machine.
+//
+// Stand-ins replace the stores where their speed is not the question: clickhouse.go speaks the native protocol and
+// elastic.go _bulk. They read everything and keep nothing but which events they saw. Senders and stand-ins run in this
+// process, on the same CPUs as the program: figures of two machines, or of two runs at different times, don't compare.
+// Ratios within one run do.
+package main

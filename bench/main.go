@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the flags.
+type options struct {
+	bin, dir, out, stores, sizes string
+	events, senders              int
+	rate                         float64
+}
+
+const ceilingName = "ceiling: file"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.StringVar(&o.bin, "bin", filepath.Dir(self), "folder of the built postcall and its plugins/")
+	f.StringVar(&o.dir, "dir", os.TempDir(), "folder for data; on the disk that is to be measured")
+	f.StringVar(&o.out, "out", filepath.Join("bench", "results"), "folder for the results")
+	f.StringVar(&o.stores, "stores", "stand-ins", "stand-ins, or engines (bin/local up --bench -- bin/bench -stores engines)")
+	f.StringVar(&o.sizes, "sizes", "8,40", "sizes of a delivery in KiB")
+	f.IntVar(&o.events, "events", 20000, "deliveries of a run with 8 KiB; fewer of larger ones")
+	f.IntVar(&o.senders, "senders", 64, "connections of a closed loop")
+	f.Float64Var(&o.rate, "rate", 500, "deliveries a second of the open loop; 0 leaves it out")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	var sizes []int
+	for s := range strings.SplitSeq(o.sizes, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < 4 {
+			return fmt.Errorf("-sizes %q: whole numbers of KiB, at least 4", o.sizes)
+		}
+		sizes = append(sizes, n<<10)
+	}
+	if o.events < 1 || o.senders < 1 {
+		return errors.New("-events and -senders are at least 1")
+	}
+	st, err := openStores(o.stores)
+	if err != nil {
+		return err
+	}
+	p := &report{Taken: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Stores: o.stores, Plugins: transforms(o.bin)}
+	err = runAll(ctx, o, st, sizes, p)
+	if len(p.Results) == 0 {
+		return err
+	}
+	return errors.Join(err, p.text(os.Stdout), p.save(o.out))
+}
+
+func openStores(kind string) (stores, error) {
+	switch kind {
+	case "stand-ins":
+		return newStandIns()
+	case "engines":
+		if e := newEngines(); e != nil {
+			return e, nil
+		}
+		return nil, errors.New("no engines in the environment: run it as bin/local up --bench -- bin/bench -stores engines")
+	}
+	return nil, fmt.Errorf("-stores %q: stand-ins or engines", kind)
+}
+
+// runAll does the runs of every size one after the other and keeps what is done.
+func runAll(ctx context.Context, o options, st stores, sizes []int, p *report) error {
+	_, standsIn := st.(*standIns)
+	for _, size := range sizes {
+		events := max(o.events*(8<<10)/size, 500)
+		closed := plan{Size: size, Events: events, Senders: o.senders, Timeout: time.Minute}
+		if standsIn {
+			c := newCalls(newRun(), size, 1)
+			say("%s, %d KiB: %d bodies of %d bytes", ceilingName, size>>10, events, c.size())
+			r, err := ceilingFile(o.dir, c, closed)
+			if err != nil {
+				return err
+			}
+			p.Results = append(p.Results, r)
+			say("ceiling: file behind net/http, %d KiB", size>>10)
+			if r, err = ceilingHTTP(ctx, o.dir, c, closed); err != nil {
+				return err
+			}
+			p.Results = append(p.Results, r)
+		}
+		say("postcall, %d KiB, closed loop of %d senders", size>>10, o.senders)
+		r, err := runPostcall(ctx, o, "postcall", st, newCalls(newRun(), size, 1), closed)
+		if err == nil && standsIn && size == sizes[0] {
+			say("fsyncs, by strace")
+			few := closed
+			few.Events = min(events, 4000)
+			if n, ok, serr := countSyncs(ctx, o, st, newCalls(newRun(), size, 1), few); ok {
+				r.Syncs, r.SyncsFrom = n, "strace"
+			} else {
+				err = serr
+			}
+		}
+		p.Results = append(p.Results, r)
+		if err != nil {
+			return err
+		}
+		if o.rate > 0 && size == sizes[0] {
+			say("postcall, %d KiB, open loop of %.0f/s", size>>10, o.rate)
+			open := closed
+			open.Rate, open.Senders, open.Events = o.rate, 4*o.senders, min(events, int(10*o.rate))
+			r, err := runPostcall(ctx, o, "postcall", st, newCalls(newRun(), size, 1), open)
+			p.Results = append(p.Results, r)
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// newRun is the start of the call ids of one run.
+func newRun() string { return "bench-" + strconv.FormatInt(time.Now().UnixNano(), 36) + "-" }
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

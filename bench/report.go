@@ -1,0 +1,161 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is everything of one call of the program.
+type report struct {
+	Taken   time.Time `json:"taken"`
+	Machine string    `json:"machine"`
+	Load    string    `json:"load_average"` // before the first run: others on the machine show here
+	Stores  string    `json:"stores"`
+	Plugins []string  `json:"plugins"`
+	Results []result  `json:"results"`
+}
+
+// machine describes the machine in general terms.
+func machine() string {
+	mem := "unknown memory"
+	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
+		var kib int
+		if _, err := fmt.Sscanf(string(b), "MemTotal: %d kB", &kib); err == nil {
+			mem = fmt.Sprintf("%d GiB of memory", (kib+1<<19)>>20)
+		}
+	}
+	return fmt.Sprintf("%d cores, %s, %s/%s, %s", runtime.NumCPU(), mem, runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:2], " ")
+}
+
+// columns are the heads of the table and how each is read of a result.
+var columns = []struct {
+	head string
+	of   func(r, ceiling result) string
+}{
+	{"run", func(r, _ result) string { return r.Name }},
+	{"KiB", func(r, _ result) string { return fmt.Sprintf("%.0f", float64(r.Plan.Size)/1024) }},
+	{"senders", func(r, _ result) string {
+		if r.Plan.Rate > 0 {
+			return fmt.Sprintf("open, %.0f/s", r.Plan.Rate)
+		}
+		return fmt.Sprint(r.Plan.Senders)
+	}},
+	{"events", func(r, _ result) string { return fmt.Sprint(r.Load.Accepted) }},
+	{"accepted/s", func(r, _ result) string { return fmt.Sprintf("%.0f", r.accepted()) }},
+	{"of ceiling", func(r, c result) string {
+		if c.Load.Seconds == 0 || r.Plan.Rate > 0 {
+			return "-"
+		}
+		return fmt.Sprintf("%.2f", r.accepted()/c.accepted())
+	}},
+	{"p50 ms", func(r, _ result) string { return fmt.Sprintf("%.1f", r.Load.P50) }},
+	{"p99 ms", func(r, _ result) string { return fmt.Sprintf("%.1f", r.Load.P99) }},
+	{"max ms", func(r, _ result) string { return fmt.Sprintf("%.0f", r.Load.Max) }},
+	{"in both stores/s", func(r, _ result) string { return orDash(r.Stored, "%.0f") }},
+	{"CPU s/1,000", func(r, _ result) string { return orDash(r.CPU, "%.3f") }},
+	{"RSS MiB", func(r, _ result) string { return orDash(r.Peak, "%.0f") }},
+	{"syncs/event", func(r, _ result) string {
+		s := orDash(r.Syncs, "%.3f")
+		if r.SyncsFrom == "metrics" {
+			s += " (metrics)"
+		}
+		return s
+	}},
+	{"written x", func(r, _ result) string { return orDash(r.Wrote, "%.2f") }},
+	{"lost", func(r, _ result) string { return fmt.Sprint(r.Lost) }},
+	{"twice", func(r, _ result) string { return fmt.Sprint(r.Twice) }},
+}
+
+func orDash(v float64, format string) string {
+	if v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// ceilingOf is the plain file's run with the same size.
+func (p *report) ceilingOf(r result) result {
+	for _, c := range p.Results {
+		if c.Name == ceilingName && c.Plan.Size == r.Plan.Size {
+			return c
+		}
+	}
+	return result{}
+}
+
+// text prints the table for a terminal.
+func (p *report) text(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range columns {
+		fmt.Fprint(tw, c.head, "\t")
+	}
+	fmt.Fprintln(tw)
+	for _, r := range p.Results {
+		for _, c := range columns {
+			fmt.Fprint(tw, c.of(r, p.ceilingOf(r)), "\t")
+		}
+		fmt.Fprintln(tw)
+	}
+	return tw.Flush()
+}
+
+// markdown prints the same as a page's table, with what it was taken on.
+func (p *report) markdown(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s; load average before: %s; stores: %s; plugins: %s\n\n", p.Taken.Format(time.DateOnly), p.Machine, p.Load, p.Stores, strings.Join(p.Plugins, ", "))
+	rule := "|"
+	b.WriteString("|")
+	for _, c := range columns {
+		b.WriteString(" " + c.head + " |")
+		rule += "---|"
+	}
+	b.WriteString("\n" + rule + "\n")
+	for _, r := range p.Results {
+		b.WriteString("|")
+		for _, c := range columns {
+			b.WriteString(" " + c.of(r, p.ceilingOf(r)) + " |")
+		}
+		b.WriteString("\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// save writes the report as JSON and as markdown into dir.
+func (p *report) save(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(dir, p.Taken.Format("20060102-150405")+"-"+p.Stores)
+	if err := os.WriteFile(base+".json", append(b, '\n'), 0o644); err != nil {
+		return err
+	}
+	f, err := os.Create(base + ".md")
+	if err != nil {
+		return err
+	}
+	if err := p.markdown(f); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "written:", base+".json")
+	return f.Close()
+}

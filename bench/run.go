@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// result is one run.
+type result struct {
+	Name   string             `json:"name"`
+	Plan   plan               `json:"plan"`
+	Load   loadResult         `json:"load"`
+	Stored float64            `json:"stored_per_second"` // from the first delivery until both stores had all
+	CPU    float64            `json:"cpu_seconds_per_1000"`
+	CPUBy  map[string]float64 `json:"cpu_seconds_per_1000_by_program,omitempty"`
+	Peak   float64            `json:"rss_peak_mib,omitempty"`
+	Wrote  float64            `json:"bytes_written_per_body_byte,omitempty"`
+	// Syncs are per event.
+	Syncs     float64 `json:"syncs_per_event,omitempty"`
+	SyncsFrom string  `json:"syncs_from,omitempty"` // counted, strace, or metrics (frames and sealed batches)
+	Frames    float64 `json:"events_per_frame,omitempty"`
+	Batches   float64 `json:"events_per_batch,omitempty"`
+	Lost      int     `json:"lost"`
+	Twice     int     `json:"twice"`
+}
+
+func (r result) accepted() float64 { return float64(r.Load.Accepted) / r.Load.Seconds }
+
+// stall is how long nothing new may arrive before the rest counts as lost.
+const stall = 30 * time.Second
+
+// measure delivers to a running program and waits until both stores have everything. It ends the program.
+func measure(ctx context.Context, label string, t *target, st stores, c *calls, p plan) (result, error) {
+	r := result{Name: label, Plan: p}
+	if err := st.begin(ctx, c.run, p.Events); err != nil {
+		return r, errors.Join(err, t.stop())
+	}
+	before, byName := t.usage(), t.byName()
+	var accepted atomic.Int64
+	progressCtx, stopProgress := context.WithCancel(ctx)
+	defer stopProgress()
+	go progress(progressCtx, label, st, &accepted, p.Events)
+	start := time.Now()
+	var err error
+	if r.Load, err = load(ctx, t.addr, t.path, secret, c, p, &accepted); err != nil {
+		return r, errors.Join(err, t.failure(), t.stop())
+	}
+	ch, es, err := settle(ctx, t, st, r.Load.Accepted)
+	r.Stored = float64(r.Load.Accepted) / time.Since(start).Seconds()
+	after := t.usage()
+	perThousand := 1000 / float64(max(r.Load.Accepted, 1))
+	r.CPU = (after.CPU - before.CPU) * perThousand
+	r.CPUBy = map[string]float64{}
+	for n, s := range t.byName() {
+		r.CPUBy[n] = (s - byName[n]) * perThousand
+	}
+	r.Peak = float64(after.Peak) / (1 << 20)
+	r.Wrote = float64(after.Written-before.Written) / float64(c.size()*max(r.Load.Accepted, 1))
+	if t.metrics != nil && err == nil {
+		if m, merr := t.metrics(ctx); merr == nil {
+			frames, batches := m["postcall_intake_frames_total"], m["postcall_batches_sealed_total"]
+			n := float64(r.Load.Accepted)
+			r.Frames, r.Batches = n/max(frames, 1), n/max(batches, 1)
+			r.Syncs, r.SyncsFrom = (frames+batches)/n, "metrics"
+		}
+	}
+	stopProgress()
+	if serr := t.stop(); serr != nil {
+		err = errors.Join(err, fmt.Errorf("stop: %w", serr))
+	}
+	_, _, r.Twice, _ = st.counts(ctx)
+	r.Lost = r.Load.Accepted*2 - ch - es
+	if r.Lost != 0 || r.Twice != 0 {
+		err = errors.Join(err, fmt.Errorf("%s: %d accepted, %d in ClickHouse, %d in Elasticsearch, %d stored twice", label, r.Load.Accepted, ch, es, r.Twice))
+	}
+	return r, err
+}
+
+// settle waits until both stores have n events, or until nothing new has come for a while.
+func settle(ctx context.Context, t *target, st stores, n int) (ch, es int, err error) {
+	pause := 500 * time.Millisecond
+	if _, ok := st.(*standIns); ok {
+		pause = 10 * time.Millisecond
+	}
+	last, since := -1, time.Now()
+	for {
+		if ch, es, _, err = st.counts(ctx); err != nil || (ch >= n && es >= n) {
+			return ch, es, err
+		}
+		if ch+es != last {
+			last, since = ch+es, time.Now()
+		}
+		if err := errors.Join(t.failure(), ctx.Err()); err != nil || time.Since(since) > stall {
+			return ch, es, err
+		}
+		time.Sleep(pause)
+	}
+}
+
+// progress prints a line every two seconds.
+func progress(ctx context.Context, label string, st stores, accepted *atomic.Int64, events int) {
+	t := time.NewTicker(2 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			_, counted := st.(*standIns) // counting in an engine costs it time
+			line := fmt.Sprintf("  %s: %d of %d accepted", label, accepted.Load(), events)
+			if counted {
+				ch, es, _, _ := st.counts(ctx)
+				line += fmt.Sprintf(", %d in ClickHouse, %d in Elasticsearch", ch, es)
+			}
+			fmt.Fprintln(os.Stderr, line)
+		}
+	}
+}
+
+// runPostcall starts the built program on a new folder and measures it.
+func runPostcall(ctx context.Context, o options, label string, st stores, c *calls, p plan) (result, error) {
+	dir, err := os.MkdirTemp(o.dir, "postcall-bench-")
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(dir)
+	t, err := startPostcall(ctx, o.bin, dir, st)
+	if err != nil {
+		return result{}, err
+	}
+	return measure(ctx, label, t, st, c, p)
+}
+
+// countSyncs is a run under strace, whose times don't count. It returns fsync and fdatasync calls per event, or false where
+// strace can't be used.
+func countSyncs(ctx context.Context, o options, st stores, c *calls, p plan) (float64, bool, error) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		return 0, false, nil
+	}
+	dir, err := os.MkdirTemp(o.dir, "postcall-bench-")
+	if err != nil {
+		return 0, false, err
+	}
+	defer os.RemoveAll(dir)
+	out := filepath.Join(dir, "strace")
+	wrap := []string{strace, "-f", "--seccomp-bpf", "-c", "-e", "trace=fsync,fdatasync", "-o", out}
+	t, err := startPostcall(ctx, o.bin, dir, st, wrap...)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "  strace can't be used: %v\n", err)
+		return 0, false, nil
+	}
+	if _, err := measure(ctx, "under strace", t, st, c, p); err != nil {
+		return 0, false, err
+	}
+	calls, err := straceCalls(out)
+	return float64(calls) / float64(p.Events), err == nil, err
+}
+
+// straceCalls adds up the column "calls" of strace's summary.
+func straceCalls(file string) (int, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0
+	for line := range strings.SplitSeq(string(b), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 5 || (f[len(f)-1] != "fsync" && f[len(f)-1] != "fdatasync") {
+			continue
+		}
+		n, err := strconv.Atoi(f[3])
+		if err != nil {
+			return 0, fmt.Errorf("strace's summary: %w", err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
