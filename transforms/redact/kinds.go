@@ -2,6 +2,7 @@ package redact
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
@@ -101,8 +102,8 @@ func (w *window) isCard() bool {
 // luhn checks the last digit of a card number.
 func luhn(d []byte) bool {
 	sum, double := 0, false
-	for i := len(d) - 1; i >= 0; i-- {
-		v := int(d[i] - '0')
+	for _, c := range slices.Backward(d) {
+		v := int(c - '0')
 		if double {
 			if v *= 2; v > 9 {
 				v -= 9
@@ -132,8 +133,10 @@ func network(d []byte) bool {
 
 var phoneCues = []string{"phone", "cell", "mobile", "fax", "callback", "reach me", "call me", "text me", "contact number"}
 
-var otherCues = []string{"order", "confirmation", "reference", "invoice", "ticket", "tracking", "case", "claim", "policy",
-	"account", "booking", "flight", "serial", "#", " id"}
+var otherCues = []string{
+	"order", "confirmation", "reference", "invoice", "ticket", "tracking", "case", "claim", "policy",
+	"account", "booking", "flight", "serial", "#", " id",
+}
 
 // isPhone tells phone numbers: international ones by their plus sign, those of the region by their form and plan, others
 // by what is said before them.

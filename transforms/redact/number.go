@@ -17,14 +17,9 @@ type run struct {
 	digits []byte
 }
 
-const maxKept = 1 << 16 // bytes of scratch that are kept for the next call
-
 // numbers reads the run that begins at i, searches it and returns its end.
 func (s *scan) numbers(p piece, i int) int {
 	r := &s.run
-	if cap(r.digits) > maxKept {
-		*r = run{}
-	}
 	end := r.read(p, i)
 	if end == i { // a word such as "double" with nothing behind it, or a number that only a known value can hold
 		if n := s.said(p, i, true); n > i {
@@ -83,76 +78,61 @@ func (r *run) cover(a, b int) (first, last int) {
 // read fills the run with the items from i on and returns its end.
 func (r *run) read(p piece, i int) int {
 	r.items, r.digits = r.items[:0], r.digits[:0]
-	end := i
+	end, sep := i, byte(0)
 	for {
-		it, ok := r.item(p, i)
-		if !ok {
+		it := item{start: i, off: len(r.digits), sep: sep}
+		if digitAt(p, i) {
+			r.written(p, &it)
+		} else {
+			r.said(p, &it)
+		}
+		if it.n = len(r.digits) - it.off; it.n == 0 {
 			return end
 		}
 		end = it.end
 		r.items = append(r.items, it)
-		next, sep := separator(p, end)
-		if sep == 0 {
+		if i, sep = separator(p, end); sep == 0 {
 			return end
 		}
-		i = next
-		// the separator belongs to the next item; item reads it back
-		r.sep(sep)
 	}
 }
 
-// sep notes the separator for the next item in the last one's place; it is moved there by item.
-func (r *run) sep(c byte) { r.digits = append(r.digits, c) }
+// written reads an item of digits.
+func (r *run) written(p piece, it *item) {
+	j := it.start
+	for digitAt(p, j) {
+		j++
+	}
+	r.digits = append(r.digits, p.s[it.start:j]...)
+	for j+1 < p.hi && p.s[j] == ',' && isDigit(p.s[j+1]) { // 1,672.00
+		it.odd = true
+		for j++; digitAt(p, j); j++ {
+			r.digits = append(r.digits, p.s[j])
+		}
+	}
+	it.end = j
+	it.odd = it.odd || isPrice(p, it.start) || letterBefore(p, it.start) > 0 || j < p.hi && (p.s[j] == '%' || p.s[j] == '_') ||
+		letter(p, j) > 0 && !isExtension(p, j)
+}
 
-// item reads one item at i.
-func (r *run) item(p piece, i int) (item, bool) {
-	var sep byte
-	if n := len(r.digits); len(r.items) > 0 {
-		sep, r.digits = r.digits[n-1], r.digits[:n-1]
+// said reads an item of number words; it has no digits where there is none.
+func (r *run) said(p piece, it *item) {
+	it.spoken = true
+	w, times := numberAt(p, it.start), 1
+	if w.kind == wordRepeat {
+		i := w.end
+		for i < p.hi && p.s[i] == ' ' {
+			i++
+		}
+		w, times = numberAt(p, i), w.times
 	}
-	it := item{start: i, off: len(r.digits), sep: sep}
-	switch {
-	case digitAt(p, i):
-		j := i
-		for j < p.hi && isDigit(p.s[j]) {
-			j++
-		}
-		r.digits = append(r.digits, p.s[i:j]...)
-		for j+1 < p.hi && p.s[j] == ',' && isDigit(p.s[j+1]) { // 1,672.00
-			it.odd = true
-			for j++; j < p.hi && isDigit(p.s[j]); j++ {
-				r.digits = append(r.digits, p.s[j])
-			}
-		}
-		it.end = j
-		it.odd = it.odd || isPrice(p, i) || letterBefore(p, i) > 0 || j < p.hi && (p.s[j] == '%' || p.s[j] == '_') ||
-			letter(p, j) > 0 && !isExtension(p, j)
-	default:
-		w := numberAt(p, i)
-		if w.kind == wordRepeat {
-			for it.end = w.end; it.end < p.hi && p.s[it.end] == ' '; it.end++ {
-			}
-			d := numberAt(p, it.end)
-			if d.kind != wordUnit {
-				return it, false
-			}
-			for range w.times {
-				r.digits = append(r.digits, d.digits...)
-			}
-			it.end = d.end
-		} else if w.kind == wordUnit {
-			if len(r.items) == 0 && w.digits == "0" && lower(p.s[i]) == 'o' { // "oh, 415 ..."
-				return it, false
-			}
-			r.digits = append(r.digits, w.digits...)
-			it.end = w.end
-		} else {
-			return it, false
-		}
-		it.spoken = true
+	if w.kind != wordUnit || len(r.items) == 0 && w.digits == "0" && lower(p.s[it.start]) == 'o' { // "oh, 415 ..."
+		return
 	}
-	it.n = len(r.digits) - it.off
-	return it, true
+	for range times {
+		r.digits = append(r.digits, w.digits...)
+	}
+	it.end = w.end
 }
 
 // separator returns the start of what follows the characters that may stand inside a number, and their kind, or 0.

@@ -87,7 +87,7 @@ func (c *Call) Text(i int) string {
 // Find returns the personal values in the call, ordered by text and start. Spans don't overlap and are not empty.
 func (e *Engine) Find(c Call) []Span {
 	s := e.open(&c)
-	defer e.scratch.Put(s)
+	defer e.close(s)
 	return slices.Clone(s.all(&c))
 }
 
@@ -95,7 +95,7 @@ func (e *Engine) Find(c Call) []Span {
 // changed; roles and the structured fields are returned as they are.
 func (e *Engine) Redact(c Call) Call {
 	s := e.open(&c)
-	defer e.scratch.Put(s)
+	defer e.close(s)
 	spans := s.all(&c)
 	if len(spans) == 0 {
 		return c

@@ -181,7 +181,7 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range strings.Fields(string(out)) {
+	for p := range strings.FieldsSeq(string(out)) {
 		if strings.HasSuffix(p, "postcall/transforms") || strings.Contains(p, "go-plugin") || strings.Contains(p, "grpc") {
 			t.Errorf("the engine imports %s", p)
 		}
@@ -319,7 +319,9 @@ func BenchmarkRedact(b *testing.B) {
 	}
 	f("cases", all)
 	for _, s := range []string{"4", "1 ", "one ", "@", "a@b.co ", "212-736-5000 ", "maria ", "m a r i a ", "[", "://", ":", "GB82", "double "} {
-		f("1MiB-of-"+strings.TrimSpace(s), Call{CallerName: caller.CallerName, Email: caller.Email, Phone: caller.Phone,
-			Texts: []string{strings.Repeat(s, 1<<20/len(s))}})
+		f("1MiB-of-"+strings.TrimSpace(s), Call{
+			CallerName: caller.CallerName, Email: caller.Email, Phone: caller.Phone,
+			Texts: []string{strings.Repeat(s, 1<<20/len(s))},
+		})
 	}
 }

@@ -37,6 +37,15 @@ func (e *Engine) open(c *Call) *scan {
 	return s
 }
 
+// maxKept is how many numbers of a run, or spans, a scan keeps room for: one huge call must not hold memory for good.
+const maxKept = 1 << 12
+
+func (e *Engine) close(s *scan) {
+	if cap(s.run.items) <= maxKept && cap(s.run.digits) <= 4*maxKept && cap(s.cuts) <= maxKept && cap(s.spans) <= maxKept {
+		e.scratch.Put(s)
+	}
+}
+
 // all searches every text of the call.
 func (s *scan) all(c *Call) []Span {
 	for i := range len(c.Turns) + len(c.Texts) {

@@ -58,8 +58,10 @@ func isSecret(name, value string) bool {
 		return false
 	}
 	n := strings.ToLower(name)
-	for _, w := range []string{"token", "secret", "passw", "passwd", "signature", "credential", "apikey", "api_key",
-		"api-key", "accesskey", "access_key", "auth", "session", "jwt", "x-amz-", "x-goog-"} {
+	for _, w := range []string{
+		"token", "secret", "passw", "passwd", "signature", "credential", "apikey", "api_key",
+		"api-key", "accesskey", "access_key", "auth", "session", "jwt", "x-amz-", "x-goog-",
+	} {
 		if strings.Contains(n, w) {
 			return true
 		}

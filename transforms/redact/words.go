@@ -6,7 +6,7 @@ type wordSet map[string]struct{}
 
 func words(s string) wordSet {
 	m := wordSet{}
-	for _, w := range strings.Fields(s) {
+	for w := range strings.FieldsSeq(s) {
 		m[w] = struct{}{}
 	}
 	return m

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -96,7 +97,7 @@ func Parse(name string, data []byte) (*Matcher, error) {
 	d := yaml.NewDecoder(strings.NewReader(string(data)))
 	d.KnownFields(true)
 	if err := d.Decode(&f); errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: no rules in it: list at least one topic under topics:", name)
+		return nil, fmt.Errorf("%s: no rules in it: the list topics needs at least one", name)
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
@@ -104,7 +105,7 @@ func Parse(name string, data []byte) (*Matcher, error) {
 		return nil, fmt.Errorf("%s: one YAML document only: remove what follows the ---", name)
 	}
 	if len(f.Topics) == 0 {
-		return nil, fmt.Errorf("%s: no rules in it: list at least one topic under topics:", name)
+		return nil, fmt.Errorf("%s: no rules in it: the list topics needs at least one", name)
 	}
 	m := &Matcher{other: strings.TrimSpace(f.Other)}
 	if m.other == "" {
@@ -159,7 +160,7 @@ func (m *Matcher) compile(rules []rule) error {
 			fault(r, "%v", err)
 		}
 		m.topics = append(m.topics, t)
-		for k, p := range append(r.Any[:len(r.Any):len(r.Any)], r.None...) {
+		for k, p := range slices.Concat(r.Any, r.None) {
 			if total++; total > maxPhrases {
 				return fmt.Errorf("more than %d phrases", maxPhrases)
 			}

@@ -78,7 +78,7 @@ func TestParseErrorsNameTheLineAndTheCure(t *testing.T) {
 			}
 		}
 	}
-	f(``, "no rules", "at least one topic")
+	f(``, "no rules", "at least one")
 	f(`# nothing`, "no rules")
 	f(`topics: []`, "no rules")
 	f("topics:\n  - name: A\n    any: [x\n", "line ")
@@ -122,7 +122,7 @@ func TestImports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range strings.Fields(string(out)) {
+	for p := range strings.FieldsSeq(string(out)) {
 		if strings.HasSuffix(p, "postcall/transforms") || strings.Contains(p, "go-plugin") || strings.Contains(p, "grpc") {
 			t.Errorf("the mapper imports %s", p)
 		}
