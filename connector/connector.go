@@ -71,6 +71,9 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	stages.sinks.Go(adm.watch)
 	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
 	stages.sinks.Go(ret.run)
+	if st.srv != nil {
+		stages.sinks.Go(func(ctx context.Context) error { return st.serveControl(ctx, c.Config.DataDir, c.Log) })
+	}
 
 	hook := newWebhook(c.Config, maxBody, norm, in, dead, c.Log, m)
 	servers, err := c.listen(hook, adm)

@@ -45,6 +45,10 @@ type DeadLetter struct {
 	Attempts int       `json:"attempts"`
 	Received time.Time `json:"received"`
 	Died     time.Time `json:"died"`
+	// State is empty while the entry is held. A replayed or purged one stays as a short record, so that a redelivery of
+	// its batch does not write it anew, until retention removes it.
+	State  string    `json:"state,omitempty"`
+	Closed time.Time `json:"closed,omitzero"`
 	// Body is the raw body, encrypted; Event the sealed event (after redaction) in transforms' wire format. One is set.
 	Body  []byte `json:"body,omitempty"`
 	Event []byte `json:"event,omitempty"`

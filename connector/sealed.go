@@ -117,7 +117,7 @@ func sealMessage(subj string, s *sealed, payload []byte) *nats.Msg {
 		headerPosition: {s.Position.String()},
 		headerVersion:  {strconv.FormatInt(s.Version, 10)},
 		headerCounts:   {string(countsJSON)},
-		headerEvents:   {strconv.Itoa(len(s.Events) + len(s.Fates))},
+		headerEvents:   {strconv.Itoa(len(s.Events))}, // to load; those with a fate are in the counts
 	}
 	data := append(make([]byte, 0, len(payload)/3+64), sealedMagic...)
 	data = append(data, 0, 0, 0, 0)

@@ -82,21 +82,26 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		if s.srv, err = startServer(cfg, log); err != nil {
 			return nil, err
 		}
-		s.nc, err = nats.Connect("", nats.InProcessServer(s.srv), nats.MaxReconnects(-1))
+		err = s.connect("", nats.InProcessServer(s.srv))
 	} else {
-		s.nc, err = nats.Connect(cfg.NATS.URL, nats.Name("postcall"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false))
+		err = s.connect(cfg.NATS.URL)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to JetStream: %w", err)
-	}
-	if s.js, err = jetstream.New(s.nc); err != nil {
 		return nil, err
 	}
-	s.maxPayload = int(s.nc.MaxPayload())
 	if err := s.open(ctx, cfg, mark); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *streams) connect(url string, opts ...nats.Option) (err error) {
+	if s.nc, err = nats.Connect(url, append(opts, nats.Name("postcall"), nats.MaxReconnects(-1))...); err != nil {
+		return fmt.Errorf("connect to JetStream: %w", err)
+	}
+	s.maxPayload = int(s.nc.MaxPayload())
+	s.js, err = jetstream.New(s.nc)
+	return err
 }
 
 func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
@@ -134,25 +139,34 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 				}
 			}
 		}
-		switch sc.Name {
-		case streamIntake:
-			s.intake = st
-			s.intakeID = info.Config.Metadata[metaID] + "@" + info.Created.UTC().Format(time.RFC3339Nano)
-			p, err := strconv.Atoi(info.Config.Metadata[metaPartitions])
-			if err != nil || p < 1 {
-				return fmt.Errorf("stream %s names no partitions: it was not made by postcall", sc.Name)
-			}
-			s.partitions = p
-		case streamBatches:
-			s.batches = st
-		case streamDead:
-			s.dead = st
-		case streamRefused:
-			s.refused = st
+		if err := s.use(st); err != nil {
+			return err
 		}
 	}
 	if s.srv != nil && create {
 		return writeMarker(cfg.DataDir, marker{Format: markerFormat, Complete: true, Key: keyNone, Streams: created})
+	}
+	return nil
+}
+
+// use takes a stream into s.
+func (s *streams) use(st jetstream.Stream) error {
+	info := st.CachedInfo()
+	switch info.Config.Name {
+	case streamIntake:
+		s.intake = st
+		s.intakeID = info.Config.Metadata[metaID] + "@" + info.Created.UTC().Format(time.RFC3339Nano)
+		p, err := strconv.Atoi(info.Config.Metadata[metaPartitions])
+		if err != nil || p < 1 {
+			return fmt.Errorf("stream %s names no partitions: it was not made by postcall", streamIntake)
+		}
+		s.partitions = p
+	case streamBatches:
+		s.batches = st
+	case streamDead:
+		s.dead = st
+	case streamRefused:
+		s.refused = st
 	}
 	return nil
 }
@@ -247,9 +261,11 @@ func isStale(err error) bool {
 // serverLog passes the embedded server's warnings and errors on.
 type serverLog struct{ log *slog.Logger }
 
-func (l serverLog) Noticef(f string, v ...any) { l.log.Debug("jetstream", "says", fmt.Sprintf(f, v...)) }
-func (l serverLog) Warnf(f string, v ...any)   { l.log.Warn("jetstream", "says", fmt.Sprintf(f, v...)) }
-func (l serverLog) Fatalf(f string, v ...any)  { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
-func (l serverLog) Errorf(f string, v ...any)  { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
-func (l serverLog) Debugf(string, ...any)      {}
-func (l serverLog) Tracef(string, ...any)      {}
+func (l serverLog) Noticef(f string, v ...any) {
+	l.log.Debug("jetstream", "says", fmt.Sprintf(f, v...))
+}
+func (l serverLog) Warnf(f string, v ...any)  { l.log.Warn("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Fatalf(f string, v ...any) { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Errorf(f string, v ...any) { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
+func (l serverLog) Debugf(string, ...any)     {}
+func (l serverLog) Tracef(string, ...any)     {}

@@ -267,6 +267,14 @@ func (b *progressBar) Increment() {
 	}
 }
 
+// set moves to a step of a total that may change.
+func (b *progressBar) set(done, all int) {
+	if b.b != nil {
+		b.b.SetTotal(int64(all), false)
+		b.b.SetCurrent(int64(done))
+	}
+}
+
 func (b *progressBar) done() {
 	if b.b != nil {
 		b.b.Abort(false)

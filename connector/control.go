@@ -1,0 +1,178 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// The embedded server opens no port. So that `postcall dead`, `status` and the like reach the streams of a running
+// connector, it passes connections to a socket in its data directory on to the server: who may read that directory may
+// use it, and nobody else.
+const controlSocket = "control.sock"
+
+// serveControl passes connections on until ctx ends.
+func (s *streams) serveControl(ctx context.Context, dir string, log *slog.Logger) error {
+	path := filepath.Join(dir, controlSocket)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed process leaves it; the lock is ours
+		return fmt.Errorf("remove the old control socket: %w", err)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
+		log.Warn("postcall dead, status and audit can't reach this process; a shorter POSTCALL_DATA_DIR may help", "err", err)
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return nil //nolint:nilerr // the listener was closed: the connector stops
+		}
+		wg.Go(func() { s.pass(ctx, c) })
+	}
+}
+
+// pass copies both ways until one side ends.
+func (s *streams) pass(ctx context.Context, client net.Conn) {
+	inner, err := s.srv.InProcessConn()
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	end := sync.OnceFunc(func() { _ = client.Close(); _ = inner.Close() })
+	defer context.AfterFunc(ctx, end)()
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = io.Copy(inner, client); end() })
+	wg.Go(func() { _, _ = io.Copy(client, inner); end() })
+	wg.Wait()
+}
+
+// socketConn connects to a running connector through its control socket.
+type socketConn string
+
+func (p socketConn) InProcessConn() (net.Conn, error) { return net.Dial("unix", string(p)) }
+
+// Operator is what the tools of the person on call work with: the streams of a running connector, of a cluster, or, where
+// nothing runs, of the data directory.
+type Operator struct {
+	st     *streams
+	cipher *bodyCipher
+	cfg    Config
+	dead   *deadLetters
+}
+
+// OpenOperator finds the streams. The caller closes it.
+func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator, error) {
+	cipher, err := newBodyCipher(cfg.RedactKeys())
+	if err != nil {
+		return nil, err
+	}
+	st, err := findStreams(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	return &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, m: newMetrics("")}}, nil
+}
+
+// Close ends the connection, and the embedded server where it was started for it.
+func (o *Operator) Close() { o.st.close() }
+
+func findStreams(ctx context.Context, cfg Config, log *slog.Logger) (*streams, error) {
+	path := filepath.Join(cfg.DataDir, controlSocket)
+	if cfg.NATS.URL == "" {
+		if _, err := os.Stat(filepath.Join(cfg.DataDir, markerName)); err != nil {
+			return nil, fmt.Errorf("there are no streams in %s: set POSTCALL_DATA_DIR to that of `postcall serve`", cfg.DataDir)
+		}
+		if c, err := net.Dial("unix", path); err == nil {
+			_ = c.Close()
+			return attachStreams(ctx, cfg, path)
+		}
+	}
+	return openStreams(ctx, cfg, log)
+}
+
+// attachStreams uses the streams of a running connector and changes nothing about them.
+func attachStreams(ctx context.Context, cfg Config, path string) (_ *streams, err error) {
+	s := &streams{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if err := s.connect("", nats.InProcessServer(socketConn(path))); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+		st, err := s.js.Stream(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("open stream %s of the running connector: %w", name, err)
+		}
+		if err := s.use(st); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// each calls f for every message of a stream that is there now, from a sequence on, oldest first. Only headers are read
+// where headers is set.
+func (s *streams) each(ctx context.Context, stream string, from uint64, headers bool, f func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
+	st, err := s.js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("open stream %s: %w", stream, err)
+	}
+	last := st.CachedInfo().State.LastSeq
+	if st.CachedInfo().State.Msgs == 0 || from > last {
+		return nil
+	}
+	c, err := s.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: headers,
+	})
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	if info, err := c.Info(ctx); err != nil || info.NumPending == 0 {
+		return err
+	}
+	n := 16
+	if headers {
+		n = 1000
+	}
+	it, err := c.Messages(jetstream.PullMaxMessages(n))
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	defer it.Stop()
+	for {
+		msg, err := it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", stream, err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if err := f(msg, meta); err != nil {
+			return err
+		}
+		if meta.NumPending == 0 || meta.Sequence.Stream >= last {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package connector
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postcall/postcall/transforms"
+)
+
+// States of a dead letter that is no longer held.
+const (
+	DeadReplayed = "replayed"
+	DeadPurged   = "purged"
+)
+
+// DeadFilter picks dead letters; a zero field picks all.
+type DeadFilter struct {
+	ID           string // exactly, or the beginning of it
+	Stage, Sink  string
+	Reason       string // anywhere in it, whatever the case
+	Since, Until time.Time
+	Closed       bool // replayed and purged ones as well
+}
+
+func (f *DeadFilter) takes(l *DeadLetter) bool {
+	return strings.HasPrefix(l.ID, f.ID) && (f.Stage == "" || f.Stage == l.Stage) && (f.Sink == "" || f.Sink == l.Sink) &&
+		strings.Contains(strings.ToLower(l.Reason), strings.ToLower(f.Reason)) && (f.Closed || l.State == "") &&
+		(f.Since.IsZero() || !l.Died.Before(f.Since)) && (f.Until.IsZero() || l.Died.Before(f.Until))
+}
+
+// Dead calls f for each dead letter that the filter takes, oldest first.
+func (o *Operator) Dead(ctx context.Context, filter DeadFilter, f func(*DeadLetter) error) error {
+	for _, stream := range []string{streamRefused, streamDead} {
+		err := o.st.each(ctx, stream, 1, false, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+			var l DeadLetter
+			if err := json.Unmarshal(msg.Data(), &l); err != nil {
+				return fmt.Errorf("dead letter %s can't be read: %w", msg.Subject(), err)
+			}
+			if !filter.takes(&l) {
+				return nil
+			}
+			return f(&l)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeadBody returns the raw body of a dead letter from before sealing. It has been through no redaction: show it to nobody.
+func (o *Operator) DeadBody(l *DeadLetter) ([]byte, error) {
+	if len(l.Body) == 0 {
+		return nil, fmt.Errorf("dead letter %s holds no body", l.ID)
+	}
+	return o.cipher.open(l.Body)
+}
+
+// DeadEvent returns the event of a dead letter of a sink, as it was sealed: after redaction.
+func (o *Operator) DeadEvent(l *DeadLetter) (*transforms.Event, error) {
+	events, err := transforms.DecodeEvents(l.Event)
+	if err != nil || len(events) != 1 {
+		return nil, fmt.Errorf("dead letter %s holds no event that can be read: %w", l.ID, errors.Join(err, ErrDamaged))
+	}
+	return &events[0], nil
+}
+
+// PurgeDead removes what a dead letter holds, for good. A record of it stays until retention removes that.
+func (o *Operator) PurgeDead(ctx context.Context, l *DeadLetter) error {
+	return o.closeDead(ctx, l, DeadPurged)
+}
+
+// ReplayDead brings a dead letter back. One of a sink goes to that sink alone, as it was sealed; one from before sealing
+// goes through mapping and transforms again. Both keep their version, so a later delivery of the call still wins
+// (DELIVERY.md, rule 12).
+func (o *Operator) ReplayDead(ctx context.Context, l *DeadLetter, sinks []Sink) error {
+	var err error
+	switch {
+	case l.State != "":
+		return fmt.Errorf("dead letter %s is %s already", l.ID, l.State)
+	case l.Stage == StageIntake || (l.Stage == StageLoad && len(l.Event) == 0):
+		return fmt.Errorf("dead letter %s is damaged data and can't be replayed: %w", l.ID, ErrDamaged)
+	case l.Stage == StageLoad:
+		err = o.replayToSink(ctx, l, sinks)
+	default:
+		err = o.replayToIntake(ctx, l)
+	}
+	if err != nil {
+		return fmt.Errorf("replay dead letter %s: %w", l.ID, err)
+	}
+	return o.closeDead(ctx, l, DeadReplayed)
+}
+
+func (o *Operator) replayToSink(ctx context.Context, l *DeadLetter, sinks []Sink) error {
+	e, err := o.DeadEvent(l)
+	if err != nil {
+		return err
+	}
+	for _, s := range sinks {
+		if s.Name == l.Sink {
+			if c, ok := s.Loader.(Checker); ok {
+				if err := c.Check(ctx); err != nil {
+					return err
+				}
+			}
+			return s.Loader.Load(ctx, Batch{Token: "replay-" + l.ID, Events: []transforms.Event{*e}})
+		}
+	}
+	return fmt.Errorf("its sink %s is not in POSTCALL_SINKS", l.Sink)
+}
+
+func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
+	body, err := o.DeadBody(l)
+	if err != nil {
+		return err
+	}
+	callID := l.CallID
+	d := delivery{Tenant: l.Tenant, Source: l.Source, Received: l.Received, Version: l.Version, Replayed: l.Stage != StageWebhook, Body: body}
+	if callID == "" {
+		if callID, err = NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()).Check(body); err != nil {
+			return fmt.Errorf("it is still refused: %w", err)
+		}
+	}
+	frame := sealFrame(appendDelivery(newFrame(nil), &d))
+	msg := &nats.Msg{Subject: subject(subjectIntake, partition(d.Tenant, callID, o.st.partitions)), Data: frame, Header: nats.Header{headerEvents: {"1"}}}
+	ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the frame was not durable in time"))
+	defer cancel()
+	// The id makes a second try within JetStream's window harmless, should this process end before the record is closed.
+	_, err = o.st.js.PublishMsg(ctx, msg, jetstream.WithMsgID("replay-"+l.ID), jetstream.WithRetryAttempts(0))
+	return err
+}
+
+// closeDead replaces an entry by a short record of what became of it.
+func (o *Operator) closeDead(ctx context.Context, l *DeadLetter, state string) error {
+	done := *l
+	done.State, done.Closed, done.Body, done.Event = state, time.Now().UTC(), nil, nil
+	b, err := json.Marshal(done)
+	if err != nil {
+		return err
+	}
+	if _, err := o.st.js.PublishMsg(ctx, &nats.Msg{Subject: l.subject(), Data: b}); err != nil {
+		return fmt.Errorf("record dead letter %s as %s: %w", l.ID, state, err)
+	}
+	return nil
+}
