@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,17 +18,18 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, running bool
 	c := &cobra.Command{
 		Use: "doctor", Short: "Check configuration, stores, schema and plugins", Args: cobra.NoArgs,
 		Long: `doctor checks what "postcall serve" will depend on: the configuration, each enabled store (reachable, credentials, schema,
 deduplication window), each plugin (starts, transforms an event), and whether a connector runs at POSTCALL_ADMIN_ADDR.
 It changes nothing. Exit code 1 says that something has to be put right; each such line names the cure.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return doctor(c.Context(), c.OutOrStdout(), asJSON)
+			return doctor(c.Context(), c.OutOrStdout(), asJSON, running)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&running, "running", false, "a connector has to run at POSTCALL_ADMIN_ADDR")
 	return c
 }
 
@@ -38,7 +40,7 @@ type finding struct {
 	Detail string `json:"detail"`
 }
 
-func doctor(ctx context.Context, w io.Writer, asJSON bool) error {
+func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	var found []finding
 	add := func(what string, err error, good string) {
 		f := finding{what, err == nil, good}
@@ -52,10 +54,13 @@ func doctor(ctx context.Context, w io.Writer, asJSON bool) error {
 		err = cfg.RequireRedactKey()
 	}
 	add("configuration", err, "complete")
+	if links := connector.ServiceLinks(os.Environ()); len(links) > 0 {
+		add("environment", nil, serviceLinkAdvice(links))
+	}
 	if err == nil {
 		examineSinks(ctx, cfg, add)
 		examinePlugins(ctx, cfg, add)
-		examineConnector(ctx, cfg, add)
+		examineConnector(ctx, cfg, running, add)
 	}
 	bad := false
 	for _, f := range found {
@@ -122,7 +127,7 @@ func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, 
 }
 
 // examineConnector says whether a connector runs here; that none does is no fault.
-func examineConnector(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
+func examineConnector(ctx context.Context, cfg connector.Config, running bool, add func(string, error, string)) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.AdminAddr+"/readyz", nil)
@@ -131,6 +136,10 @@ func examineConnector(ctx context.Context, cfg connector.Config, add func(string
 		return
 	}
 	res, err := http.DefaultClient.Do(req)
+	if err != nil && running {
+		add("connector", errors.New("none runs at POSTCALL_ADMIN_ADDR; start it with: postcall serve"), "")
+		return
+	}
 	if err != nil {
 		add("connector", nil, "none runs at POSTCALL_ADMIN_ADDR; start it with: postcall serve")
 		return

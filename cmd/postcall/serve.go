@@ -7,7 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ func serve(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	log := newLogger(stderr, cfg.LogLevel)
+	if links := connector.ServiceLinks(os.Environ()); len(links) > 0 {
+		log.Warn("variables of another kind in the environment", "advice", serviceLinkAdvice(links))
+	}
 	sinks, err := openSinks(cfg)
 	if err != nil {
 		return err
@@ -52,6 +57,10 @@ func serve(ctx context.Context, stderr io.Writer) error {
 		},
 	}
 	return c.Run(ctx)
+}
+
+func serviceLinkAdvice(links []string) string {
+	return "Kubernetes set " + strings.Join(links, ", ") + " for a Service of that name; they are overlooked: set enableServiceLinks: false in the pod"
 }
 
 // openSinks lists what there is: no registry, no init. Opening connects to nothing.
