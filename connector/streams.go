@@ -264,8 +264,11 @@ type serverLog struct{ log *slog.Logger }
 func (l serverLog) Noticef(f string, v ...any) {
 	l.log.Debug("jetstream", "says", fmt.Sprintf(f, v...))
 }
-func (l serverLog) Warnf(f string, v ...any)  { l.log.Warn("jetstream", "says", fmt.Sprintf(f, v...)) }
+
+func (l serverLog) Warnf(f string, v ...any) { l.log.Warn("jetstream", "says", fmt.Sprintf(f, v...)) }
+
 func (l serverLog) Fatalf(f string, v ...any) { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
+
 func (l serverLog) Errorf(f string, v ...any) { l.log.Error("jetstream", "says", fmt.Sprintf(f, v...)) }
 func (l serverLog) Debugf(string, ...any)     {}
 func (l serverLog) Tracef(string, ...any)     {}

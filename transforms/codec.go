@@ -60,22 +60,22 @@ const (
 	tagQuestions     = 34<<3 | 2
 	tagActionItems   = 35<<3 | 2
 	tagTopics        = 36<<3 | 2
-	tagTopicsEmpty   = 37<<3 | 0
-	tagVersion       = 40<<3 | 0
-	tagReceivedAt    = 41<<3 | 0
-	tagCallStarted   = 42<<3 | 0
-	tagCallEnded     = 43<<3 | 0
+	tagTopicsEmpty   = 37 << 3
+	tagVersion       = 40 << 3
+	tagReceivedAt    = 41 << 3
+	tagCallStarted   = 42 << 3
+	tagCallEnded     = 43 << 3
 	tagDuration      = 44<<3 | 1
 	tagExtra         = 45<<3 | 2
-	tagFollowUpBool  = 46<<3 | 0
-	tagAISuccessBool = 47<<3 | 0
+	tagFollowUpBool  = 46 << 3
+	tagAISuccessBool = 47 << 3
 	tagMetrics       = 48<<3 | 2
 	tagTransforms    = 49<<3 | 2
 	tagOutcome       = 50<<3 | 2
 
 	tagTurnRole    = 1<<3 | 2
 	tagTurnContent = 2<<3 | 2
-	tagTurnWords   = 3<<3 | 0
+	tagTurnWords   = 3 << 3
 
 	tagTalkRatio      = 6<<3 | 1
 	tagWordsPerMinute = 7<<3 | 1
@@ -83,7 +83,7 @@ const (
 	tagAppliedName    = 1<<3 | 2
 	tagAppliedVersion = 2<<3 | 2
 
-	tagDecision = 1<<3 | 0
+	tagDecision = 1 << 3
 	tagReason   = 2<<3 | 2
 )
 

@@ -33,8 +33,8 @@ func fill(v reflect.Value, n *int) {
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(field, n)
 		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
@@ -79,8 +79,10 @@ func typical(id string) Event {
 		Metrics: Metrics{Turns: 40, AgentTurns: 20, UserTurns: 20, AgentWords: 700, UserWords: 600, TalkRatio: new(0.54), WordsPerMinute: new(268.0), Hour: 11, Weekday: 3},
 	}
 	for i := range 40 {
-		e.Transcript = append(e.Transcript, Turn{Role: []string{RoleAgent, RoleUser}[i%2], Words: 32,
-			Content: fmt.Sprintf("turn %d: %s", i, strings.Repeat("what was said here, word by word. ", 5))})
+		e.Transcript = append(e.Transcript, Turn{
+			Role: []string{RoleAgent, RoleUser}[i%2], Words: 32,
+			Content: fmt.Sprintf("turn %d: %s", i, strings.Repeat("what was said here, word by word. ", 5)),
+		})
 	}
 	return e
 }
@@ -221,7 +223,7 @@ func toWire(e *Event) *wire.Event {
 		if t.IsZero() {
 			return nil
 		}
-		return proto.Int64(t.UnixMicro())
+		return new(t.UnixMicro())
 	}
 	w := &wire.Event{
 		Tenant: e.Tenant, Source: e.Source, CallId: e.CallID, ParentCallId: e.ParentCallID, Version: e.Version,
@@ -239,9 +241,11 @@ func toWire(e *Event) *wire.Event {
 		w.Transcript = append(w.Transcript, &wire.Turn{Role: t.Role, Content: t.Content, Words: t.Words})
 	}
 	if m := e.Metrics; m != (Metrics{}) {
-		w.Metrics = &wire.Metrics{Turns: m.Turns, AgentTurns: m.AgentTurns, UserTurns: m.UserTurns, AgentWords: m.AgentWords,
+		w.Metrics = &wire.Metrics{
+			Turns: m.Turns, AgentTurns: m.AgentTurns, UserTurns: m.UserTurns, AgentWords: m.AgentWords,
 			UserWords: m.UserWords, TalkRatio: m.TalkRatio, WordsPerMinute: m.WordsPerMinute,
-			UnansweredQuestions: m.UnansweredQuestions, ActionItems: m.ActionItems, Hour: m.Hour, Weekday: m.Weekday}
+			UnansweredQuestions: m.UnansweredQuestions, ActionItems: m.ActionItems, Hour: m.Hour, Weekday: m.Weekday,
+		}
 	}
 	for _, a := range e.Transforms {
 		w.Transforms = append(w.Transforms, &wire.Applied{Name: a.Name, Version: a.Version})
@@ -284,7 +288,7 @@ func TestDecodeEventsRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}
-	f("NaN", "decode event 1: duration: not a finite number", &wire.Event{Duration: proto.Float64(math.NaN())})
+	f("NaN", "decode event 1: duration: not a finite number", &wire.Event{Duration: new(math.NaN())})
 	f("year", "a year outside", &wire.Event{CallStarted: proto.Int64(math.MaxInt64)})
 
 	good, err := AppendEvents(nil, []Event{fullEvent()})

@@ -40,7 +40,7 @@ func checkAnswer(name, version string, batch, out []Event) ([]Event, error) {
 			return nil, contractError(name, e.CallID, rule)
 		}
 		before := batch[parent].Transforms
-		e.Transforms = append(before[:len(before):len(before)], applied)
+		e.Transforms = append(slices.Clip(before), applied)
 	}
 	if parent+1 < len(batch) {
 		return nil, contractError(name, batch[parent+1].CallID, "it is missing from the answer: every event comes back, dropped ones too")

@@ -28,7 +28,7 @@ func newLineLog(log *slog.Logger, stream string) *lineLog {
 	log = log.With("stream", stream)
 	return &lineLog{emit: func(line []byte) {
 		level, msg, attrs := parseLine(line)
-		log.LogAttrs(context.Background(), level, msg, attrs...)
+		log.LogAttrs(context.Background(), level, msg, attrs...) //nolint:sloglint // the plugin's own message
 	}}
 }
 

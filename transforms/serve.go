@@ -144,7 +144,7 @@ func (s *server) try(ctx context.Context, t Transformer, batch []Event) (out []E
 		if e, ok := v.(runtime.Error); ok {
 			what = e.Error()
 		}
-		slog.Error("transform panicked", "panic", what, "stack", string(debug.Stack()))
+		slog.Error("transform panicked", "panic", what, "stack", string(debug.Stack())) //nolint:sloglint // Serve sets the default: it owns the process
 		err = Permanent(fmt.Errorf("%s panicked: %s", s.name, what))
 	}()
 	return t.Transform(ctx, batch)
@@ -154,7 +154,7 @@ func (s *server) close() {
 	if t := s.transformer.Load(); t != nil {
 		if c, ok := (*t).(io.Closer); ok {
 			if err := c.Close(); err != nil {
-				slog.Error("close", "error", err.Error())
+				slog.Error("close", "error", err.Error()) //nolint:sloglint // likewise
 			}
 		}
 	}

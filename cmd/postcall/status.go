@@ -96,7 +96,7 @@ func statusText(last, s *connector.Status) string {
 		if todo := k.Pending + s.Counts.Waiting; todo > 0 {
 			eta = "not at this rate"
 			if net := rate - float64(s.Counts.Received-last.Counts.Received)/secs; net > 0 {
-				eta = "in " + (time.Duration(float64(todo) / net * float64(time.Second))).Round(time.Second).String()
+				eta = "in " + time.Duration(float64(todo)/net*float64(time.Second)).Round(time.Second).String()
 			}
 		}
 		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%s\t%.0f/s\t%s\n", k.Name, k.Delivered, k.Dead, k.Pending, k.Batches, age(s.At, k.Oldest), rate, eta)

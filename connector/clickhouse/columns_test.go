@@ -175,7 +175,7 @@ func FuzzConvert(f *testing.F) {
 	f.Add("acme", "call-1", int64(1), int64(1762162300), int64(250e6), 83.5, int32(3), int32(23), int32(7), "agent", int32(9), []byte(`{"a":1}`), true)
 	f.Add("", "x\x00\xff", int64(0), int64(-1), int64(0), math.NaN(), int32(-1), int32(24), int32(0), "", int32(300), []byte(nil), false)
 	f.Add("t", "c", int64(math.MaxInt64), int64(math.MaxInt64), int64(-1), math.MaxFloat64, int32(math.MaxInt32), int32(0), int32(0), "r", int32(-1), []byte("{"), true)
-	f.Add("t", "c", int64(math.MinInt64), firstTime.Unix(), int64(0), -0.0, int32(0), int32(0), int32(0), "r", int32(0), []byte("{}"), true)
+	f.Add("t", "c", int64(math.MinInt64), firstTime.Unix(), int64(0), math.Copysign(0, -1), int32(0), int32(0), int32(0), "r", int32(0), []byte("{}"), true)
 	f.Add("t", "c", int64(5), endOfTime.Unix(), int64(-1), math.SmallestNonzeroFloat64, int32(0), int32(0), int32(0), "r", int32(0), []byte("{}"), true)
 	types := ddl(f)
 	f.Fuzz(func(t *testing.T, tenant, id string, version, sec, nsec int64, number float64, count, hour, weekday int32, value string, words int32, extra []byte, yes bool) {

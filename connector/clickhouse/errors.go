@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
@@ -108,12 +109,9 @@ func show(ex *proto.Exception) string {
 }
 
 func isCode(err error, codes ...int32) bool {
-	var ex *proto.Exception
-	if errors.As(err, &ex) {
-		for _, c := range codes {
-			if ex.Code == c {
-				return true
-			}
+	if ex, ok := errors.AsType[*proto.Exception](err); ok {
+		if slices.Contains(codes, ex.Code) {
+			return true
 		}
 	}
 	return false

@@ -25,7 +25,7 @@ func TestErrorsAreOfTheirKind(t *testing.T) {
 			driver := fmt.Errorf("send: %w", &proto.Exception{Code: code, Message: "some text"})
 			err := explain(context.Background(), "insert 5 rows", driver)
 			for _, kind := range []error{connector.ErrPaused, connector.ErrRefused, connector.ErrTooLarge} {
-				if errors.Is(err, kind) != (kind == want) {
+				if errors.Is(err, kind) != errors.Is(kind, want) {
 					t.Errorf("code %d: is it %q? %t", code, kind, errors.Is(err, kind))
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"sync/atomic"
 	"time"
@@ -106,8 +107,7 @@ func (l *Loader) insert(ctx context.Context, s *scratch, token string) error {
 	if err != nil {
 		l.dedup.Store(nil) // the next server may be another one
 	}
-	var mismatch *columnError
-	if errors.As(err, &mismatch) {
+	if _, ok := errors.AsType[*columnError](err); ok {
 		return connector.Paused(fmt.Errorf("%s: %w; the column's type was changed", act, err))
 	}
 	return explain(ctx, act, err)
@@ -159,9 +159,7 @@ func (l *Loader) insertSettings(ctx context.Context, token string) (chgo.Setting
 		"min_insert_block_size_rows":  0, // with both 0 a block goes through as it came
 		"min_insert_block_size_bytes": 0,
 	}
-	for k, v := range *dedup {
-		set[k] = v
-	}
+	maps.Copy(set, *dedup)
 	return set, nil
 }
 

@@ -69,7 +69,7 @@ func installInto(ctx context.Context, home, text string, fill func(ctx context.C
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }()
 	p := startProgress(text, func() string { return fmt.Sprintf("%d MB", folderSize(tmp)>>20) })
 	made, err := fill(ctx, tmp)
 	if err == nil {

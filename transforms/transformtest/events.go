@@ -38,8 +38,10 @@ func Events() []transforms.Event {
 	typical.AISuccess, typical.AISuccessBool = "true", new(true)
 	typical.RecordingURL, typical.EndedReason = "https://example.com/r/1.wav", "caller_hangup"
 	typical.Extra = json.RawMessage(`{"campaign":"autumn","nested":{"list":[1,null,"x"]}}`)
-	typical.Metrics = transforms.Metrics{Turns: 4, AgentTurns: 2, UserTurns: 2, AgentWords: 20, UserWords: 18,
-		TalkRatio: new(0.526), WordsPerMinute: new(9.5), UnansweredQuestions: 1, ActionItems: 1, Hour: 2, Weekday: 7}
+	typical.Metrics = transforms.Metrics{
+		Turns: 4, AgentTurns: 2, UserTurns: 2, AgentWords: 20, UserWords: 18,
+		TalkRatio: new(0.526), WordsPerMinute: new(9.5), UnansweredQuestions: 1, ActionItems: 1, Hour: 2, Weekday: 7,
+	}
 	typical.Transforms = []transforms.Applied{{Name: "another", Version: "1.0.0"}}
 
 	unicode := base("unicode \u65e5\u672c \U0001F469\u200d\U0001F469\u200d\U0001F467")
