@@ -64,7 +64,7 @@ func readSamples(dir string) (files []string, calls []sample, err error) {
 func (s sample) personal() int {
 	n := 0
 	for _, v := range []any{s.Name, s.Email, s.Phone} {
-		if text, _ := v.(string); text != "" && s.word() != "" {
+		if text, _ := v.(string); text != "" && !strings.EqualFold(text, "not available") && s.word() != "" {
 			n++
 		}
 	}
