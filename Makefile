@@ -99,10 +99,11 @@ fuzz: ## every fuzz test for FUZZTIME
 	done
 
 .PHONY: bench
-bench: build bin/local ## load the built program, with stand-ins for the stores and with real ones; figures in bench/results
+bench: build bin/local ## load the built program, with stand-ins and with real stores; PEERS=1 adds Redpanda Connect
 	go build -C bench -o ../bin/bench .
 	bin/bench
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
+	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 
 ## Check
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,6 +115,9 @@ func (s *session) fail(err error) {
 	_ = s.flush() // it ends either way
 }
 
+// typesRE is how a client asks for the types of columns.
+var typesRE = regexp.MustCompile("(?is)^\\s*SELECT (.*) FROM ([\\w.`]+) LIMIT 0$")
+
 var insertRE = regexp.MustCompile("(?is)^\\s*INSERT INTO ([\\w.`]+)\\s*\\(([^)]*)\\)\\s*(?:VALUES|FORMAT)")
 
 func (s *session) query() error {
@@ -130,7 +134,11 @@ func (s *session) query() error {
 		return err
 	}
 	if m := insertRE.FindStringSubmatch(q.Body); m != nil {
-		if err := s.insert(strings.ReplaceAll(m[1], "`", ""), m[2]); err != nil {
+		if err := s.insert(m[1], m[2]); err != nil {
+			return err
+		}
+	} else if m := typesRE.FindStringSubmatch(q.Body); m != nil {
+		if err := s.head(m[2], m[1]); err != nil {
 			return err
 		}
 	} else if cols := s.c.answer(q.Body); cols != nil {
@@ -142,10 +150,10 @@ func (s *session) query() error {
 	return nil
 }
 
-// insert sends the columns' types and takes blocks until an empty one.
-func (s *session) insert(name, list string) error {
+// head appends a block without rows: columns of a table with their types.
+func (s *session) head(name, list string) error {
 	s.c.mu.Lock()
-	t, ok := s.c.tables[name]
+	t, ok := s.c.tables[strings.ReplaceAll(name, "`", "")]
 	s.c.mu.Unlock()
 	if !ok {
 		return errors.New("no table " + name)
@@ -156,23 +164,19 @@ func (s *session) insert(name, list string) error {
 	head.PutInt(len(columns))
 	head.PutInt(0)
 	for _, c := range columns {
-		c = strings.Trim(strings.TrimSpace(c), "`\"")
-		typ := ""
-		for i := range t.names {
-			if t.names[i] == c {
-				typ = t.types[i]
-			}
-		}
-		if typ == "" {
+		i := slices.Index(t.names, strings.Trim(strings.TrimSpace(c), "`\""))
+		if i < 0 {
 			return errors.New("no column " + c)
 		}
-		head.PutString(c)
-		head.PutString(typ)
+		head.PutString(t.names[i])
+		head.PutString(t.types[i])
 	}
-	if err := s.send(head.Buf); err != nil {
-		return err
-	}
-	if err := s.flush(); err != nil {
+	return s.send(head.Buf)
+}
+
+// insert says what the columns are and takes blocks until an empty one.
+func (s *session) insert(name, list string) error {
+	if err := errors.Join(s.head(name, list), s.flush()); err != nil {
 		return err
 	}
 	for {

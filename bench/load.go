@@ -21,6 +21,7 @@ type plan struct {
 	Events  int           `json:"events"`  // deliveries
 	Senders int           `json:"senders"` // connections, each with one delivery under way
 	Rate    float64       `json:"rate"`    // deliveries a second, at even distances; 0 is a closed loop
+	Frozen  bool          `json:"frozen"`  // the plugins, until the last delivery is answered
 	Timeout time.Duration `json:"-"`       // of one delivery
 }
 

@@ -17,11 +17,16 @@ import (
 // options are the flags.
 type options struct {
 	bin, dir, out, stores, sizes string
-	events, senders              int
+	config                       string
+	events, senders, rounds      int
 	rate                         float64
+	peers                        bool
 }
 
-const ceilingName = "ceiling: file"
+const (
+	ceilingName = "ceiling: file"
+	patience    = time.Minute // with one delivery
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,6 +52,9 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.events, "events", 20000, "deliveries of a run with 8 KiB; fewer of larger ones")
 	f.IntVar(&o.senders, "senders", 64, "connections of a closed loop")
 	f.Float64Var(&o.rate, "rate", 500, "deliveries a second of the open loop; 0 leaves it out")
+	f.BoolVar(&o.peers, "peers", false, "postcall and Redpanda Connect in turns, with stand-ins; make bench PEERS=1 builds it")
+	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers")
+	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -58,15 +66,20 @@ func run(ctx context.Context, args []string) error {
 		}
 		sizes = append(sizes, n<<10)
 	}
-	if o.events < 1 || o.senders < 1 {
-		return errors.New("-events and -senders are at least 1")
+	if o.events < 1 || o.senders < 1 || o.rounds < 1 {
+		return errors.New("-events, -senders and -rounds are at least 1")
 	}
 	st, err := openStores(o.stores)
 	if err != nil {
 		return err
 	}
-	p := &report{Taken: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Stores: o.stores, Plugins: transforms(o.bin)}
-	err = runAll(ctx, o, st, sizes, p)
+	p := &report{Taken: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Kind: o.stores, Stores: o.stores, Plugins: transforms(o.bin)}
+	if stand, ok := st.(*standIns); ok && o.peers {
+		p.Kind = "peers"
+		err = comparePeers(ctx, o, stand, sizes[0], p)
+	} else {
+		err = runAll(ctx, o, st, sizes, p)
+	}
 	if len(p.Results) == 0 {
 		return err
 	}
@@ -91,17 +104,19 @@ func runAll(ctx context.Context, o options, st stores, sizes []int, p *report) e
 	_, standsIn := st.(*standIns)
 	for _, size := range sizes {
 		events := max(o.events*(8<<10)/size, 500)
-		closed := plan{Size: size, Events: events, Senders: o.senders, Timeout: time.Minute}
+		closed := plan{Size: size, Events: events, Senders: o.senders, Timeout: patience}
 		if standsIn {
 			c := newCalls(newRun(), size, 1)
-			say("%s, %d KiB: %d bodies of %d bytes", ceilingName, size>>10, events, c.size())
-			r, err := ceilingFile(o.dir, c, closed)
+			many := closed
+			many.Events *= 3 // it is over in a moment
+			say("%s, %d KiB: %d bodies of %d bytes", ceilingName, size>>10, many.Events, c.size())
+			r, err := ceilingFile(o.dir, c, many)
 			if err != nil {
 				return err
 			}
 			p.Results = append(p.Results, r)
 			say("ceiling: file behind net/http, %d KiB", size>>10)
-			if r, err = ceilingHTTP(ctx, o.dir, c, closed); err != nil {
+			if r, err = ceilingHTTP(ctx, o.dir, c, many); err != nil {
 				return err
 			}
 			p.Results = append(p.Results, r)
@@ -121,6 +136,16 @@ func runAll(ctx context.Context, o options, st stores, sizes []int, p *report) e
 		p.Results = append(p.Results, r)
 		if err != nil {
 			return err
+		}
+		if standsIn && size == sizes[0] {
+			say("postcall, %d KiB, the plugins frozen while the senders run: the intake alone, then the backlog", size>>10)
+			frozen := closed
+			frozen.Frozen = true
+			r, err := runPostcall(ctx, o, "postcall, intake alone", st, newCalls(newRun(), size, 1), frozen)
+			p.Results = append(p.Results, r)
+			if err != nil {
+				return err
+			}
 		}
 		if o.rate > 0 && size == sizes[0] {
 			say("postcall, %d KiB, open loop of %.0f/s", size>>10, o.rate)

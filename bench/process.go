@@ -69,6 +69,13 @@ func (p *process) stop() error {
 	}
 }
 
+// signalPlugins sends a signal to every process that the program started.
+func (p *process) signalPlugins(sig syscall.Signal) {
+	for _, pid := range tree(p.cmd.Process.Pid)[1:] {
+		_ = syscall.Kill(pid, sig) // one that has gone needs none
+	}
+}
+
 // failure describes a program that ended by itself, nil while it runs.
 func (p *process) failure() error {
 	select {

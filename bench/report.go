@@ -17,6 +17,7 @@ type report struct {
 	Taken   time.Time `json:"taken"`
 	Machine string    `json:"machine"`
 	Load    string    `json:"load_average"` // before the first run: others on the machine show here
+	Kind    string    `json:"kind"`         // of the runs: stand-ins, engines or peers
 	Stores  string    `json:"stores"`
 	Plugins []string  `json:"plugins"`
 	Results []result  `json:"results"`
@@ -68,6 +69,7 @@ var columns = []struct {
 	{"max ms", func(r, _ result) string { return fmt.Sprintf("%.0f", r.Load.Max) }},
 	{"in both stores/s", func(r, _ result) string { return orDash(r.Stored, "%.0f") }},
 	{"CPU s/1,000", func(r, _ result) string { return orDash(r.CPU, "%.3f") }},
+	{"until answered", func(r, _ result) string { return orDash(r.IntakeCPU, "%.3f") }},
 	{"RSS MiB", func(r, _ result) string { return orDash(r.Peak, "%.0f") }},
 	{"syncs/event", func(r, _ result) string {
 		s := orDash(r.Syncs, "%.3f")
@@ -77,7 +79,7 @@ var columns = []struct {
 		return s
 	}},
 	{"written x", func(r, _ result) string { return orDash(r.Wrote, "%.2f") }},
-	{"lost", func(r, _ result) string { return fmt.Sprint(r.Lost) }},
+	{"missing", func(r, _ result) string { return fmt.Sprint(r.Missing) }},
 	{"twice", func(r, _ result) string { return fmt.Sprint(r.Twice) }},
 }
 
@@ -145,9 +147,14 @@ func (p *report) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	base := filepath.Join(dir, p.Taken.Format("20060102-150405")+"-"+p.Stores)
+	base := filepath.Join(dir, p.Taken.Format("20060102-150405")+"-"+p.Kind)
 	if err := os.WriteFile(base+".json", append(b, '\n'), 0o644); err != nil {
 		return err
+	}
+	if p.Kind == "peers" {
+		if err := p.plot(base + ".svg"); err != nil {
+			return err
+		}
 	}
 	f, err := os.Create(base + ".md")
 	if err != nil {

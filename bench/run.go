@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -28,14 +29,17 @@ type result struct {
 	SyncsFrom string  `json:"syncs_from,omitempty"` // counted, strace, or metrics (frames and sealed batches)
 	Frames    float64 `json:"events_per_frame,omitempty"`
 	Batches   float64 `json:"events_per_batch,omitempty"`
-	Lost      int     `json:"lost"`
+	IntakeCPU float64 `json:"cpu_seconds_per_1000_until_answered"`
+	Missing   int     `json:"missing"` // of both stores, when the run ended
 	Twice     int     `json:"twice"`
 }
 
 func (r result) accepted() float64 { return float64(r.Load.Accepted) / r.Load.Seconds }
 
-// stall is how long nothing new may arrive before the rest counts as lost.
-const stall = 30 * time.Second
+const (
+	stall = 30 * time.Second // nothing new for so long: what is missing is lost
+	limit = 2 * time.Minute  // from the last answer; a peer can be slow for longer than anyone wants to wait
+)
 
 // measure delivers to a running program and waits until both stores have everything. It ends the program.
 func measure(ctx context.Context, label string, t *target, st stores, c *calls, p plan) (result, error) {
@@ -49,15 +53,23 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	defer stopProgress()
 	go progress(progressCtx, label, st, &accepted, p.Events)
 	start := time.Now()
+	if p.Frozen {
+		t.signalPlugins(syscall.SIGSTOP)
+	}
 	var err error
 	if r.Load, err = load(ctx, t.addr, t.path, secret, c, p, &accepted); err != nil {
 		return r, errors.Join(err, t.failure(), t.stop())
+	}
+	answered := t.usage()
+	if p.Frozen {
+		t.signalPlugins(syscall.SIGCONT)
 	}
 	ch, es, err := settle(ctx, t, st, r.Load.Accepted)
 	r.Stored = float64(r.Load.Accepted) / time.Since(start).Seconds()
 	after := t.usage()
 	perThousand := 1000 / float64(max(r.Load.Accepted, 1))
 	r.CPU = (after.CPU - before.CPU) * perThousand
+	r.IntakeCPU = (answered.CPU - before.CPU) * perThousand
 	r.CPUBy = map[string]float64{}
 	for n, s := range t.byName() {
 		r.CPUBy[n] = (s - byName[n]) * perThousand
@@ -77,8 +89,8 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 		err = errors.Join(err, fmt.Errorf("stop: %w", serr))
 	}
 	_, _, r.Twice, _ = st.counts(ctx)
-	r.Lost = r.Load.Accepted*2 - ch - es
-	if r.Lost != 0 || r.Twice != 0 {
+	r.Missing = r.Load.Accepted*2 - ch - es
+	if r.Missing != 0 || r.Twice != 0 {
 		err = errors.Join(err, fmt.Errorf("%s: %d accepted, %d in ClickHouse, %d in Elasticsearch, %d stored twice", label, r.Load.Accepted, ch, es, r.Twice))
 	}
 	return r, err
@@ -90,7 +102,7 @@ func settle(ctx context.Context, t *target, st stores, n int) (ch, es int, err e
 	if _, ok := st.(*standIns); ok {
 		pause = 10 * time.Millisecond
 	}
-	last, since := -1, time.Now()
+	last, since, end := -1, time.Now(), time.Now().Add(limit)
 	for {
 		if ch, es, _, err = st.counts(ctx); err != nil || (ch >= n && es >= n) {
 			return ch, es, err
@@ -98,7 +110,7 @@ func settle(ctx context.Context, t *target, st stores, n int) (ch, es int, err e
 		if ch+es != last {
 			last, since = ch+es, time.Now()
 		}
-		if err := errors.Join(t.failure(), ctx.Err()); err != nil || time.Since(since) > stall {
+		if err := errors.Join(t.failure(), ctx.Err()); err != nil || time.Since(since) > stall || time.Now().After(end) {
 			return ch, es, err
 		}
 		time.Sleep(pause)
