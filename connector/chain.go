@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/postcall/postcall/transforms"
@@ -23,7 +24,8 @@ type chain struct {
 	timeout time.Duration
 	log     *slog.Logger
 	m       *metrics
-	giveUp  int // failed attempts in a row that end the run; 0 never gives up
+	failing atomic.Bool // the last call failed
+	giveUp  int         // failed attempts in a row that end the run; 0 never gives up
 }
 
 // result is what the chain makes of one received event.
@@ -71,6 +73,7 @@ func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([
 	const patience = 3
 	for attempt := 1; ; attempt++ {
 		out, err := c.call(ctx, t, in)
+		c.failing.Store(err != nil)
 		if err == nil {
 			var rs []result
 			if rs, err = pair(t.Name, in, out); err == nil {
@@ -82,7 +85,7 @@ func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([
 		}
 		c.m.transformed.WithLabelValues(t.Name).Inc()
 		c.log.Warn("transform failed; its events wait", "transform", t.Name, "events", len(in), "attempt", attempt, "err", err)
-		if attempt >= patience && len(in) > 1 {
+		if (attempt >= patience || transforms.IsPermanent(err)) && len(in) > 1 {
 			mid := len(in) / 2
 			a, err := c.step(ctx, t, in[:mid])
 			if err != nil {

@@ -17,6 +17,7 @@ type Config struct {
 	PluginDir       string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
 	Timezone        string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
 	Retain          time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
+	MaxDeadShare    float64       `split_words:"true" default:"0.5" desc:"share of the last events above which a stage pauses instead of holding more back; 0 never pauses"`
 	ShutdownTimeout time.Duration `split_words:"true" default:"30s" desc:"deadline of an orderly stop; what is not loaded by then is loaded after the next start"`
 	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	NATS            NATSConfig

@@ -175,6 +175,8 @@ func (c *Config) checkBounds(k *checker) {
 	} {
 		k.want(d > 0, key, "duration", "it is not more than 0", "write for example 30s")
 	}
+	k.want(c.MaxDeadShare >= 0 && c.MaxDeadShare <= 1, "POSTCALL_MAX_DEAD_SHARE", "number", "it is out of bounds", "write 0 to 1")
+	k.want(c.ShutdownTimeout > 0, "POSTCALL_SHUTDOWN_TIMEOUT", "duration", "it is not more than 0", "write for example 30s")
 	for key, b := range map[string]struct{ n, low, high int }{
 		"POSTCALL_BATCH_MAX_EVENTS":      {c.Batch.MaxEvents, 1, 100_000},
 		"POSTCALL_TRANSFORM_EVENTS":      {c.Transform.Events, 1, 10_000},

@@ -99,6 +99,8 @@ func typeName(described string) string {
 	switch described {
 	case "String":
 		return "text"
+	case "Float":
+		return "number"
 	case "Integer":
 		return "whole number"
 	case "True or False":

@@ -54,13 +54,17 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	// Each stage has a context of its own: they end one after the other, from the front to the back.
 	stages := newStages(ctx)
 	dead := &deadLetters{js: st.js, cipher: cipher, m: m}
-	if err := c.startSinks(ctx, stages.sinks, st, dead, m); err != nil {
+	sinks, err := c.startSinks(ctx, stages.sinks, st, dead, m)
+	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
 	}
 	norm := NewNormalizer(c.Config.Location(), c.Config.RedactKeys())
 	ch := &chain{steps: c.Transforms, timeout: c.Config.Transform.Timeout, log: c.Log, m: m}
 	for p := range st.partitions {
-		s := &sealer{st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m}
+		s := &sealer{
+			st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m,
+			guard: &shareGuard{limit: c.Config.MaxDeadShare}, hurry: ctx.Done(),
+		}
 		stages.seal.Go(s.run)
 	}
 	in := newIntake(st, c.Config.Intake, c.Log, m)
@@ -73,6 +77,8 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	stages.sinks.Go(ret.run)
 	if st.srv != nil {
 		stages.sinks.Go(func(ctx context.Context) error { return st.serveControl(ctx, c.Config.DataDir, c.Log) })
+		in.disk = &diskWatch{dir: c.Config.DataDir, log: c.Log, m: m}
+		stages.sinks.Go(in.disk.run)
 	}
 
 	hook := newWebhook(c.Config, maxBody, norm, in, dead, c.Log, m)
@@ -94,6 +100,9 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	stopCtx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Config.ShutdownTimeout, errors.New("the shutdown deadline passed"))
 	defer cancel()
 	servers.stop(stopCtx)
+	if ctx.Err() != nil { // asked to stop; after a failure there is nothing to wait for
+		c.drain(stopCtx, st, ch, sinks)
+	}
 	serr := stages.stop(stopCtx)
 	in.close()
 	servers.close()
@@ -104,7 +113,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 const consumerFates = "dead-letters"
 
 // startSinks opens every durable consumer before the first delivery is taken, then lets the sinks run.
-func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead *deadLetters, m *metrics) error {
+func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead *deadLetters, m *metrics) ([]*sink, error) {
 	type starter struct {
 		name    string
 		workers int
@@ -112,16 +121,18 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 		handle  func(context.Context, *sealed) error
 	}
 	starts := []starter{{name: consumerFates, workers: 1, handle: dead.putFates}}
+	var sinks []*sink
 	for _, sk := range c.Sinks {
-		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m}
+		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}}
 		m.paused.WithLabelValues(sk.Name).Set(0)
 		m.delivered.WithLabelValues(sk.Name).Add(0)
+		sinks = append(sinks, s)
 		starts = append(starts, starter{name: sk.Name, workers: sk.Workers, handle: s.handle})
 	}
 	for i := range starts {
 		var err error
 		if starts[i].cons, err = st.consumer(ctx, starts[i].name, starts[i].workers); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, s := range starts {
@@ -129,7 +140,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 			return st.consume(ctx, s.cons, s.name, s.workers, dead, c.Log, s.handle)
 		})
 	}
-	return nil
+	return sinks, nil
 }
 
 func (c *Connector) sinkNames() []string {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"github.com/postcall/postcall/transforms"
@@ -235,3 +236,7 @@ func ids(prefix string, n int) []string {
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func farFuture() time.Time { return time.Now().Add(1000 * time.Hour) }
+
+func msgWith(subj string, data []byte, events string) *nats.Msg {
+	return &nats.Msg{Subject: subj, Data: data, Header: nats.Header{headerEvents: {events}}}
+}

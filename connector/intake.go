@@ -33,6 +33,7 @@ type intake struct {
 	m        *metrics
 	queues   []chan *waiting
 	inFlight *semaphore.Weighted
+	disk     *diskWatch // nil on a cluster
 	stop     chan struct{}
 }
 
@@ -56,6 +57,9 @@ func (in *intake) release(n int64) { in.inFlight.Release(n) }
 
 // accept returns nil once the delivery is on disk, ErrFull or ErrUnavailable otherwise.
 func (in *intake) accept(ctx context.Context, d delivery, partition int) error {
+	if in.disk != nil && in.disk.full.Load() {
+		return ErrFull
+	}
 	w := &waiting{delivery: d, done: make(chan error, 1)}
 	select {
 	case in.queues[partition] <- w:

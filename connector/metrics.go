@@ -33,6 +33,7 @@ type metrics struct {
 	pending     *prometheus.GaugeVec     // sealed batches not yet acknowledged, by sink
 	streamBytes *prometheus.GaugeVec     // by stream
 	streamMsgs  *prometheus.GaugeVec     // by stream
+	diskFree    prometheus.Gauge
 }
 
 func newMetrics(version string) *metrics {
@@ -69,6 +70,7 @@ func newMetrics(version string) *metrics {
 		alarms:       counter("alarms_total", "Things an operator has to look at, by kind.", "kind"),
 		pending:      gauge("sink_pending_batches", "Sealed batches a sink has not acknowledged.", "sink"),
 		streamBytes:  gauge("stream_bytes", "Bytes of a stream.", "stream"),
+		diskFree:     f.NewGauge(prometheus.GaugeOpts{Name: "postcall_disk_free_bytes", Help: "Free space of the data directory's volume."}),
 		streamMsgs:   gauge("stream_messages", "Messages of a stream.", "stream"),
 	}
 }

@@ -27,12 +27,17 @@ type sealer struct {
 	cipher    *bodyCipher
 	log       *slog.Logger
 	m         *metrics
+	guard     *shareGuard
+	hurry     <-chan struct{} // closed when the connector stops: a batch no longer waits for its age
 
 	at     sealed // header of the last sealed message
 	seq    uint64 // its sequence, 0 without one
 	frames <-chan intakeFrame
 	open   []input // rest of a frame that spans batches
 	purged time.Time
+	sealed time.Time // when the last sealed message was written
+	empty  bool      // it holds nothing but the position
+	next   uint64    // sequence of the frame to come, where frames of one partition follow each other; 0 otherwise
 }
 
 // intakeFrame is one message of the intake stream.
@@ -77,6 +82,10 @@ func (s *sealer) session(ctx context.Context) error {
 		return err
 	}
 	s.at, s.seq, s.open = *at, seq, nil
+	s.sealed, s.empty = time.Now(), false
+	if s.st.partitions == 1 {
+		s.next = s.at.Position.Seq
+	}
 	if s.frames, err = s.st.readIntake(ctx, s.partition, s.at.Position.Seq); err != nil {
 		return err
 	}
@@ -85,16 +94,26 @@ func (s *sealer) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(batch) == 0 { // idle
+			if err := s.publish(ctx, s.begin(), nil); err != nil {
+				return err
+			}
+			s.empty = true
+			continue
+		}
 		if err := s.seal(ctx, batch); err != nil {
 			return err
 		}
+		s.sealed, s.empty = time.Now(), false
 		if err := s.purge(ctx); err != nil {
 			s.log.Warn("sealed frames not purged; tried again after the next batch", "partition", s.partition, "err", err)
 		}
 	}
 }
 
-// collect waits for a first event and takes what comes until the batch is full by events or bytes, or old enough.
+// collect waits for a first event and takes what comes until the batch is full by events or bytes, or old enough. It
+// returns an empty batch after Retain without an event: an empty message then takes the place of the last one, which may
+// not be removed, so that no caller's data stays for want of new calls (DELIVERY.md, rule 6).
 func (s *sealer) collect(ctx context.Context) ([]input, error) {
 	var (
 		batch   []input
@@ -102,7 +121,14 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 		limit   = s.st.maxPayload / 2 // of raw bodies; sealing checks the real size
 		expired <-chan time.Time
 		version = s.at.Version
+		hurry   = s.hurry
+		idle    <-chan time.Time
 	)
+	if !s.empty && s.seq > 0 {
+		t := time.NewTimer(time.Until(s.sealed.Add(s.cfg.Retain)))
+		defer t.Stop()
+		idle = t.C
+	}
 	for {
 		for len(s.open) > 0 {
 			in := &s.open[0]
@@ -125,12 +151,32 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 			if !ok {
 				return nil, errors.New("reading the intake ended")
 			}
+			s.follow(f.seq)
 			s.open = s.inputs(f)
+			idle = nil
 		case <-expired:
 			return batch, nil
+		case <-idle:
+			return nil, nil
+		case <-hurry:
+			if hurry = nil; len(batch) > 0 {
+				return batch, nil
+			}
+			s.cfg.Batch.MaxAge = time.Millisecond
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	}
+}
+
+// follow sounds the alarm when frames are missing: JetStream skips damaged messages without an error.
+func (s *sealer) follow(seq uint64) {
+	if s.next > 0 && seq > s.next {
+		s.m.alarms.WithLabelValues("gap").Add(float64(seq - s.next))
+		s.log.Error("intake frames are missing: what was in them is lost", "partition", s.partition, "from_sequence", s.next, "frames", seq-s.next)
+	}
+	if s.next > 0 {
+		s.next = seq + 1
 	}
 }
 
@@ -167,6 +213,10 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if kept, died := tally(batch); !s.guard.allows(kept, died) {
+		s.m.alarms.WithLabelValues("refusals").Inc()
+		return fmt.Errorf("%d of %d events of a batch would die, too many for it to be their fault; nothing more is held back and sealing waits: look at the transforms and the release, or raise POSTCALL_MAX_DEAD_SHARE", died, kept+died)
+	}
 	// Compression never grows a payload by more than a few bytes per 128 KiB, so payload bytes decide.
 	limit := s.st.maxPayload - 64<<10
 	next := s.begin()
@@ -196,6 +246,20 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 	err := s.publish(ctx, next, events)
 	s.m.sealSeconds.Observe(time.Since(start).Seconds())
 	return err
+}
+
+// tally counts the received events that live and those that died, damaged frames aside.
+func tally(batch []input) (kept, died int) {
+	for i := range batch {
+		switch {
+		case batch[i].damaged > 0:
+		case len(batch[i].fates) > 0 && batch[i].fates[0].Outcome == fateDead:
+			died++
+		default:
+			kept++
+		}
+	}
+	return kept, died
 }
 
 // transform normalizes events and runs them through the chain. It sets their results.

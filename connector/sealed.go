@@ -29,6 +29,7 @@ const (
 	headerIntake   = "Postcall-Intake"   // identity of the intake stream
 	headerPosition = "Postcall-Position" // "sequence/event": the next event to seal
 	headerVersion  = "Postcall-Version"  // the highest version given so far
+	headerFates    = "Postcall-Fates"    // how many fates the message holds
 	headerCounts   = "Postcall-Counts"   // cumulative counts of the partition, JSON
 )
 
@@ -117,7 +118,8 @@ func sealMessage(subj string, s *sealed, payload []byte) *nats.Msg {
 		headerPosition: {s.Position.String()},
 		headerVersion:  {strconv.FormatInt(s.Version, 10)},
 		headerCounts:   {string(countsJSON)},
-		headerEvents:   {strconv.Itoa(len(s.Events))}, // to load; those with a fate are in the counts
+		headerEvents:   {strconv.Itoa(len(s.Events))}, // to load
+		headerFates:    {strconv.Itoa(len(s.Fates))},
 	}
 	data := append(make([]byte, 0, len(payload)/3+64), sealedMagic...)
 	data = append(data, 0, 0, 0, 0)
@@ -137,7 +139,7 @@ func appendFates(dst []byte, fates []fate) ([]byte, error) {
 }
 
 func headerText(h nats.Header) string {
-	return strings.Join([]string{h.Get(headerIntake), h.Get(headerPosition), h.Get(headerVersion), h.Get(headerCounts), h.Get(headerEvents)}, "\n")
+	return strings.Join([]string{h.Get(headerIntake), h.Get(headerPosition), h.Get(headerVersion), h.Get(headerCounts), h.Get(headerEvents), h.Get(headerFates)}, "\n")
 }
 
 func sealedSum(h nats.Header, data []byte) uint32 {

@@ -28,6 +28,9 @@ type sink struct {
 	log  *slog.Logger
 	m    *metrics
 
+	guard *shareGuard
+
+	failing atomic.Bool // the last attempt failed
 	checked atomic.Bool // Check has succeeded since the last failure
 	proven  atomic.Bool // a load has succeeded since the last pause: what is refused now is refused for its data
 }
@@ -48,12 +51,17 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 		var partial *PartialError
 		switch {
 		case err == nil:
+			s.guard.allows(len(b.Events), 0)
 			s.delivered(len(b.Events))
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(err, &partial):
-			s.proven.Store(s.proven.Load() || len(partial.Failed)+len(partial.Retry) < len(b.Events))
+			loaded := len(b.Events) - len(partial.Failed) - len(partial.Retry)
+			if len(partial.Failed) > 0 && !s.mayHold(ctx, loaded, len(partial.Failed)) {
+				err = s.doubt(ctx, attempt, err)
+				break
+			}
 			if err := s.hold(ctx, b, partial.Failed, attempt); err != nil {
 				return err
 			}
@@ -79,8 +87,11 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 				return err
 			}
 			b, attempt, err = hi, 0, nil
-		case errors.Is(err, ErrRefused) && s.proven.Load():
-			return s.hold(ctx, b, map[int]error{0: err}, attempt)
+		case errors.Is(err, ErrRefused):
+			if s.mayHold(ctx, 0, 1) {
+				return s.hold(ctx, b, map[int]error{0: err}, attempt)
+			}
+			err = s.doubt(ctx, attempt, err)
 		default:
 			s.log.Warn("load failed; tried again", "sink", s.Name, "events", len(b.Events), "attempt", attempt, "err", err)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
@@ -95,12 +106,14 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 // tryFlush is one attempt, measured.
 func (s *sink) tryFlush(ctx context.Context, b Batch) error {
 	if err := s.check(ctx); err != nil {
+		s.failing.Store(true)
 		return err
 	}
 	start := time.Now()
 	err := s.Loader.Load(ctx, b)
 	s.m.loadSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
 	result := "ok"
+	s.failing.Store(err != nil)
 	if err != nil {
 		result = "error"
 		s.checked.Store(false)
@@ -124,6 +137,41 @@ func (s *sink) check(ctx context.Context) error {
 	}
 	s.checked.Store(true)
 	return nil
+}
+
+// Canary is an optional ability of a Loader: it loads a harmless event the way Load does, and takes it away again.
+type Canary interface {
+	Canary(ctx context.Context) error
+}
+
+// mayHold says whether events that the store refuses may be held back: only when others pass under the same schema and
+// code, and are not a few among many that don't (DELIVERY.md, rule 8). Others are those of the same load, of one before
+// it, or a canary.
+func (s *sink) mayHold(ctx context.Context, loaded, refused int) bool {
+	if loaded == 0 && !s.proven.Load() {
+		c, ok := s.Loader.(Canary)
+		if !ok {
+			return false
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("%s did not take a canary within %s", s.Name, checkTimeout))
+		defer cancel()
+		if err := c.Canary(ctx); err != nil {
+			s.log.Warn("canary refused", "sink", s.Name, "err", err)
+			return false
+		}
+	}
+	s.proven.Store(true)
+	return s.guard.allows(loaded, refused)
+}
+
+// doubt waits, with an alarm, where it is the release or the store that is broken rather than an event.
+func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
+	s.m.paused.WithLabelValues(s.Name).Set(1)
+	defer s.m.paused.WithLabelValues(s.Name).Set(0)
+	s.m.alarms.WithLabelValues("refusals").Inc()
+	s.log.Error("the store refuses too much for it to be the events' fault; nothing more is held back and the sink waits",
+		"sink", s.Name, "attempt", attempt, "err", cause)
+	return sleep(ctx, backoff(attempt, 500*time.Millisecond, pauseDelay))
 }
 
 // pause waits with an alarm until the store is fit again. Nothing is dead-lettered for what an operator can put right.

@@ -287,7 +287,7 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			return res, err
 		}
 	}
-	k := &sink{Sink: s, dead: o.dead, log: slog.New(slog.DiscardHandler), m: o.dead.m}
+	k := &sink{Sink: s, dead: o.dead, log: slog.New(slog.DiscardHandler), m: o.dead.m, guard: &shareGuard{limit: o.cfg.MaxDeadShare}}
 	err := o.st.each(ctx, streamBatches, 1, false, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		if meta.Timestamp.Before(since) || (!until.IsZero() && !meta.Timestamp.Before(until)) {
 			return nil

@@ -183,9 +183,11 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
 	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)
 	batches.MaxMsgs = maxSealed
-	dead.Name, dead.Subjects, dead.MaxBytes = streamDead, []string{subjectDead + ">"}, int64(cfg.Batch.DeadBytes)
+	// The refused bodies have an eighth of the room for dead letters, and can't take more.
+	share := max(int64(cfg.Batch.DeadBytes)/8, 512<<10)
+	dead.Name, dead.Subjects, dead.MaxBytes = streamDead, []string{subjectDead + ">"}, int64(cfg.Batch.DeadBytes)-share
 	dead.MaxMsgsPerSubject = 1
-	refused.Name, refused.Subjects, refused.MaxBytes = streamRefused, []string{subjectRefused + "*"}, max(int64(cfg.Batch.DeadBytes)/8, 1<<20)
+	refused.Name, refused.Subjects, refused.MaxBytes = streamRefused, []string{subjectRefused + "*"}, share
 	refused.Discard, refused.MaxMsgsPerSubject = jetstream.DiscardOld, 1
 	return []jetstream.StreamConfig{intake, batches, dead, refused}
 }

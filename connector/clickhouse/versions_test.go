@@ -22,3 +22,19 @@ func TestVersionsOfCalls(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestCanaryLeavesNothingToSee(t *testing.T) {
+	l, conn, cfg := migrated(t)
+	for range 2 {
+		if err := l.Canary(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := one[uint64](t, conn, "SELECT count() FROM "+cfg.Database+".calls"); n != 0 {
+		t.Errorf("the view shows %d canaries", n)
+	}
+	exec(t, conn, "DROP TABLE "+cfg.Database+".calls_raw")
+	if err := l.Canary(t.Context()); err == nil {
+		t.Error("a canary passed without a table")
+	}
+}

@@ -21,3 +21,13 @@ func TestVersionsOfCalls(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestCanaryLeavesNothingToSee(t *testing.T) {
+	l := migrated(t)
+	if err := l.Canary(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if found := search(t, l, `{}`); found.Total.Value != 0 {
+		t.Errorf("search finds %d canaries", found.Total.Value)
+	}
+}

@@ -1,0 +1,31 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/postcall/postcall/connector"
+	"github.com/postcall/postcall/transforms"
+)
+
+var _ connector.Canary = (*Loader)(nil)
+
+// canaryTenant is nobody's: sources can't have it.
+const canaryTenant = "postcall-canary"
+
+// Canary indexes a harmless call by the same code and into the same index as any other, and deletes it.
+func (l *Loader) Canary(ctx context.Context) error {
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	e := transforms.Event{Tenant: canaryTenant, CallID: fmt.Sprintf("canary-%d", now.UnixMicro()), Version: now.UnixMicro(), ReceivedAt: now, CallStarted: now}
+	if err := l.Load(ctx, connector.Batch{Token: e.CallID, Events: []transforms.Event{e}}); err != nil {
+		return err
+	}
+	path := "/" + url.PathEscape(l.c.alias) + "/_doc/" + url.PathEscape(docID(e.Tenant, e.CallID))
+	if err := l.c.do(ctx, http.MethodDelete, path, nil, nil); err != nil {
+		return explain(fmt.Errorf("delete the canary: %w", err))
+	}
+	return nil
+}
