@@ -52,6 +52,12 @@ func (b *Batch) pick(events []int) Batch {
 	return p
 }
 
+// under is the batch as a replay of that id: its tokens, and those of its parts, are the replay's own.
+func (b Batch) under(id string) Batch {
+	b.Token, b.root = id+"-"+b.Token, id+"-"+b.origin()
+	return b
+}
+
 // halves cuts the batch in two, always at the same place.
 func (b *Batch) halves() (Batch, Batch) {
 	all := make([]int, len(b.Events))

@@ -54,7 +54,12 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	// Each stage has a context of its own: they end one after the other, from the front to the back.
 	stages := newStages(ctx)
 	dead := &deadLetters{js: st.js, cipher: cipher, m: m}
-	sinks, err := c.startSinks(ctx, stages.sinks, st, dead, m)
+	erased := newErasures(c.Config.RedactKeys())
+	if err := erased.load(ctx, st); err != nil {
+		return err
+	}
+	stages.sinks.Go(func(ctx context.Context) error { return erased.follow(ctx, st) })
+	sinks, err := c.startSinks(ctx, stages.sinks, st, dead, erased, m)
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
 	}
@@ -63,7 +68,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	for p := range st.partitions {
 		s := &sealer{
 			st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m,
-			guard: &shareGuard{limit: c.Config.MaxDeadShare}, hurry: ctx.Done(),
+			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: ctx.Done(),
 		}
 		stages.seal.Go(s.run)
 	}
@@ -113,7 +118,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 const consumerFates = "dead-letters"
 
 // startSinks opens every durable consumer before the first delivery is taken, then lets the sinks run.
-func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead *deadLetters, m *metrics) ([]*sink, error) {
+func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead *deadLetters, erased *erasures, m *metrics) ([]*sink, error) {
 	type starter struct {
 		name    string
 		workers int
@@ -123,7 +128,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 	starts := []starter{{name: consumerFates, workers: 1, handle: dead.putFates}}
 	var sinks []*sink
 	for _, sk := range c.Sinks {
-		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}}
+		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased}
 		m.paused.WithLabelValues(sk.Name).Set(0)
 		m.delivered.WithLabelValues(sk.Name).Add(0)
 		sinks = append(sinks, s)

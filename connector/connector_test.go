@@ -273,7 +273,7 @@ func TestSecondConnectorOnOneDirectoryRefuses(t *testing.T) {
 
 // DELIVERY.md, rule 1: streams are made in an empty directory only.
 func TestLostStreamIsNotMadeAnew(t *testing.T) {
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused, streamErased} {
 		dir, s := t.TempDir(), newStore()
 		c := Connector{Config: testConfig(dir), Sinks: []Sink{{"a", s, 1}}, Log: discard()}
 		r := start(t, c)

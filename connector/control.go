@@ -75,6 +75,7 @@ type Operator struct {
 	cipher *bodyCipher
 	cfg    Config
 	dead   *deadLetters
+	erased *erasures
 }
 
 // OpenOperator finds the streams. The caller closes it.
@@ -87,7 +88,12 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 	if err != nil {
 		return nil, err
 	}
-	return &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, m: newMetrics("")}}, nil
+	o := &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, m: newMetrics("")}, erased: newErasures(cfg.RedactKeys())}
+	if err := o.erased.load(ctx, st); err != nil {
+		st.close()
+		return nil, err
+	}
+	return o, nil
 }
 
 // Close ends the connection, and the embedded server where it was started for it.

@@ -103,6 +103,9 @@ func (o *Operator) replayToSink(ctx context.Context, l *DeadLetter, sinks []Sink
 	if err != nil {
 		return err
 	}
+	if o.erased.covers(e) {
+		return errors.New("it is on the erasure list: purge it")
+	}
 	for _, s := range sinks {
 		if s.Name == l.Sink {
 			if c, ok := s.Loader.(Checker); ok {

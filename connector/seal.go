@@ -28,6 +28,7 @@ type sealer struct {
 	log       *slog.Logger
 	m         *metrics
 	guard     *shareGuard
+	erased    *erasures
 	hurry     <-chan struct{} // closed when the connector stops: a batch no longer waits for its age
 
 	at     sealed // header of the last sealed message
@@ -279,6 +280,11 @@ func (s *sealer) transform(ctx context.Context, part []input) error {
 			continue
 		}
 		e.Version = in.version
+		if s.erased.covers(&e) {
+			in.fates = []fate{newFate(&e, fateDropped, StageNormalize, "erased", 1)}
+			in.fates[0].CallID = ""
+			continue
+		}
 		events, owner = append(events, e), append(owner, i)
 	}
 	results, err := s.chain.apply(ctx, events)

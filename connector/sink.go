@@ -28,7 +28,8 @@ type sink struct {
 	log  *slog.Logger
 	m    *metrics
 
-	guard *shareGuard
+	guard  *shareGuard
+	erased *erasures
 
 	failing atomic.Bool // the last attempt failed
 	checked atomic.Bool // Check has succeeded since the last failure
@@ -219,7 +220,7 @@ func (s *sink) delivered(events int) { s.m.delivered.WithLabelValues(s.Name).Add
 func (s *sink) handle(ctx context.Context, m *sealed) error {
 	b, superseded := m.batch()
 	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
-	return s.flush(ctx, b)
+	return s.flush(ctx, s.erased.spare(b))
 }
 
 // consumer makes the durable consumer of a sink, or finds it. Its acks may be lost in a crash: everything behind them

@@ -240,6 +240,7 @@ func (o *Operator) Audit(ctx context.Context, sink Sink, progress func(done, all
 			return nil //nolint:nilerr // a damaged batch is a dead letter; its sink has said so
 		}
 		b, _ := m.batch()
+		b = o.erased.spare(b)
 		for part := range slices.Chunk(b.Events, 1000) {
 			keys := make([]SinkKey, len(part))
 			for i := range part {
@@ -287,7 +288,7 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			return res, err
 		}
 	}
-	k := &sink{Sink: s, dead: o.dead, log: slog.New(slog.DiscardHandler), m: o.dead.m, guard: &shareGuard{limit: o.cfg.MaxDeadShare}}
+	k := &sink{Sink: s, dead: o.dead, log: slog.New(slog.DiscardHandler), m: o.dead.m, guard: &shareGuard{limit: o.cfg.MaxDeadShare}, erased: o.erased}
 	err := o.st.each(ctx, streamBatches, 1, false, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		if meta.Timestamp.Before(since) || (!until.IsZero() && !meta.Timestamp.Before(until)) {
 			return nil
@@ -297,7 +298,7 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			return nil //nolint:nilerr // a damaged batch is a dead letter already
 		}
 		b, _ := m.batch()
-		b.Token = id + "-" + b.Token
+		b = o.erased.spare(b).under(id)
 		if err := k.flush(ctx, b); err != nil {
 			return err
 		}

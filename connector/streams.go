@@ -179,7 +179,7 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	if cluster {
 		base.Replicas = 3 // the promise of a cluster is a quorum (DELIVERY.md, rule 15)
 	}
-	intake, batches, dead, refused := base, base, base, base
+	intake, batches, dead, refused, erased := base, base, base, base, base
 	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
 	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)
 	batches.MaxMsgs = maxSealed
@@ -189,7 +189,8 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	dead.MaxMsgsPerSubject = 1
 	refused.Name, refused.Subjects, refused.MaxBytes = streamRefused, []string{subjectRefused + "*"}, share
 	refused.Discard, refused.MaxMsgsPerSubject = jetstream.DiscardOld, 1
-	return []jetstream.StreamConfig{intake, batches, dead, refused}
+	erased.Name, erased.Subjects, erased.MaxBytes, erased.MaxMsgsPerSubject = streamErased, []string{subjectErased + "*"}, 64<<20, 1
+	return []jetstream.StreamConfig{intake, batches, dead, refused, erased}
 }
 
 // startServer runs JetStream in this process. It opens no port; every write is synced before its ack.

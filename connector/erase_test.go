@@ -1,0 +1,91 @@
+package connector
+
+import (
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/postcall/postcall/transforms"
+	"github.com/postcall/postcall/transforms/redact"
+)
+
+// DELIVERY.md, rule 13: the list is consulted by the sealer, by the sinks and by replays.
+func TestErasedCallReachesNoStore(t *testing.T) {
+	s := newStore()
+	var down atomic.Bool
+	down.Store(true)
+	s.load = func(Batch) error {
+		if down.Load() {
+			return errors.New("down")
+		}
+		return nil
+	}
+	cfg := testConfig(t.TempDir())
+	key := cfg.RedactKeys()[0]
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	r.deliver("sealed", "other")
+	if code := r.post(`{"callId":"byPhone","customerPhoneNumber":"+13125550142"}`); code != 200 {
+		t.Fatalf("answered %d", code)
+	}
+	o := operator(t, cfg, "a")
+	r.eventually("sealed", func() bool {
+		st, err := o.Status(t.Context())
+		return err == nil && st.Counts.Kept == 3
+	})
+	for _, hash := range []string{callHash(key, defaultTenant, "sealed"), callHash(key, defaultTenant, "later"), redact.Hash(key, redact.KindPhone, "+13125550142")} {
+		if err := o.st.erase(t.Context(), erasure{Hash: hash, At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.stop()
+	down.Store(false)
+	r = start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	r.deliver("later", "last")
+	r.eventually("the others are loaded", func() bool { return s.has("other") && s.has("last") })
+	for _, id := range []string{"sealed", "byPhone", "later"} {
+		if s.has(id) {
+			t.Errorf("erased call %s is loaded", id)
+		}
+	}
+	o = operator(t, cfg, "a")
+	if _, err := o.Replay(t.Context(), Sink{"a", s, 1}, "r1", time.Time{}, time.Time{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s.calls() != 2 {
+		t.Errorf("%d calls after a replay, want 2", s.calls())
+	}
+}
+
+func TestErasureCoversVersionsAndChildren(t *testing.T) {
+	keys := [][]byte{[]byte("0123456789abcdef"), []byte("fedcba9876543210")}
+	l := newErasures(keys)
+	l.upTo[callHash(keys[1], "t", "A")] = 100 // under an older key
+	l.upTo[callHash(keys[0], "t", "B")] = 0
+	for _, tt := range []struct {
+		e    transforms.Event
+		want bool
+	}{
+		{transforms.Event{Tenant: "t", CallID: "A", Version: 100}, true},
+		{transforms.Event{Tenant: "t", CallID: "A", Version: 101}, false},
+		{transforms.Event{Tenant: "t", CallID: "a", Version: 1}, false},
+		{transforms.Event{Tenant: "u", CallID: "A", Version: 1}, false},
+		{transforms.Event{Tenant: "t", CallID: "A#1", ParentCallID: "A", Version: 1}, true},
+		{transforms.Event{Tenant: "t", CallID: "B", Version: 1 << 60}, true},
+		{transforms.Event{Tenant: "t", CallID: "C"}, false},
+	} {
+		if got := l.covers(&tt.e); got != tt.want {
+			t.Errorf("%s/%s@%d covered: %v, want %v", tt.e.Tenant, tt.e.CallID, tt.e.Version, got, tt.want)
+		}
+	}
+}
+
+func TestReplayHasTokensOfItsOwn(t *testing.T) {
+	b := Batch{Token: "t", Events: make([]transforms.Event, 4)}
+	lo, _ := b.halves()
+	r := b.under("r1")
+	rlo, _ := r.halves()
+	if r.Token == b.Token || rlo.Token == lo.Token {
+		t.Errorf("tokens of a replay: %s %s, of the batch: %s %s", r.Token, rlo.Token, b.Token, lo.Token)
+	}
+}
