@@ -1,0 +1,203 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/postcall/postcall/connector"
+)
+
+func TestExitCodesAndHelp(t *testing.T) {
+	w := &world{t: t, bin: mustInstall(t)}
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--help"}, 0, "postcall serve"},
+		{[]string{"version"}, 0, "postcall "},
+		{[]string{"config"}, 0, "POSTCALL_WEBHOOK_SECRET"},
+		{[]string{"config", "--json"}, 0, `"POSTCALL_DATA_DIR"`},
+		{[]string{"config", "--format", "poem"}, 2, "poem"},
+		{[]string{"nonsense"}, 2, "nonsense"},
+		{[]string{"send", "--nonsense"}, 2, "send --help"},
+		{[]string{"send", "--count", "0"}, 2, "--count"},
+		{[]string{"migrate"}, 0, "apply"},
+		{[]string{"migrate", "sideways"}, 2, "sideways"},
+		{[]string{"serve", "now"}, 2, "serve --help"},
+		{[]string{"serve"}, 1, "POSTCALL_REDACT_KEY"},
+		{[]string{"dead", "replay"}, 2, "--all"},
+		{[]string{"replay"}, 2, "--sink"},
+		{[]string{"assets", "kibana", "--apply"}, 2, "--url"},
+		{[]string{"assets", "kibana"}, 0, "call-transcripts"},
+		{[]string{"transform", "/no/such/file"}, 1, "/no/such/file"},
+	} {
+		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
+			w.t = t
+			code, out, errs := w.postcall("", tt.args...)
+			if code != tt.code || !strings.Contains(out+errs, tt.says) {
+				t.Errorf("exit %d, want %d naming %q\n%s%s", code, tt.code, tt.says, out, errs)
+			}
+			if code != 0 && out != "" && tt.args[0] != "doctor" {
+				t.Errorf("an error is on standard output: %s", out)
+			}
+		})
+	}
+	for _, c := range strings.Fields("serve send transform migrate doctor status audit dead replay assets config version") {
+		code, out, _ := w.postcall("", c, "--help")
+		if code != 0 || len(out) < 100 {
+			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))
+		}
+	}
+}
+
+func mustInstall(t *testing.T) string {
+	t.Helper()
+	bin, err := installation()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+// transform keeps order and turns, names refused lines and goes on.
+func TestTransformOnTheCommandLine(t *testing.T) {
+	w := &world{t: t, bin: mustInstall(t), env: []string{"POSTCALL_REDACT_KEY="}}
+	in := `{"callId":"a","callerName":"Nora Whitfield","transcript":[{"role":"assistant","content":"Hi  there"},{"role":"user","content":"I am Nora Whitfield"}]}
+
+{"callId":
+{"agentName":"no id"}
+{"callId":"b","transcriptText":"Agent: one\nUser: two","extraField":{"x":1}}
+`
+	code, out, errs := w.postcall(in, "transform")
+	if code != 1 || !strings.Contains(errs, "line 3:") || !strings.Contains(errs, "line 4: /callId") {
+		t.Errorf("exit %d, errors:\n%s", code, errs)
+	}
+	if !strings.Contains(errs, "POSTCALL_REDACT_KEY is not set") {
+		t.Errorf("nothing is said about the throw-away key:\n%s", errs)
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d events, want 2:\n%s", len(lines), out)
+	}
+	var a, b struct {
+		CallID     string
+		Transcript []struct{ Role, Content string }
+		Extra      map[string]any
+	}
+	if err := json.Unmarshal([]byte(lines[0]), &a); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(lines[1]), &b); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(a.Transcript) != "[{agent Hi  there} {user I am [PERSON]}]" {
+		t.Errorf("turns of a: %v", a.Transcript)
+	}
+	if b.CallID != "b" || fmt.Sprint(b.Transcript) != "[{agent one} {user two}]" || b.Extra["extraField"] == nil {
+		t.Errorf("b is %+v", b)
+	}
+	if code, out, errs := w.postcall("{\n \"callId\": \"pretty\"\n}\n", "transform"); code != 0 || !strings.Contains(out, `"callId":"pretty"`) {
+		t.Errorf("a document over several lines: exit %d\n%s%s", code, out, errs)
+	}
+	if code, out, _ := w.postcall(`[{"callId":"x"},{"callId":"y"}]`, "transform"); code != 0 || strings.Count(out, "\n") != 2 {
+		t.Errorf("an array: exit %d\n%s", code, out)
+	}
+	if code, out, _ := w.postcall("", "transform"); code != 0 || out != "" {
+		t.Errorf("nothing in: exit %d\n%s", code, out)
+	}
+}
+
+func TestShapeShowsNoValue(t *testing.T) {
+	var v any
+	if err := json.Unmarshal([]byte(`{"callId":7,"callerName":"Nora","transcript":[{"role":"user","content":"4111"}],"ok":true,"none":null,"list":[]}`), &v); err != nil {
+		t.Fatal(err)
+	}
+	want := "{callId: number, callerName: string(4), list: [], none: null, ok: boolean, transcript: [1 of {content: string(4), role: string(4)}]}"
+	if got := shape(v, 0); got != want {
+		t.Errorf("shape is %s, want %s", got, want)
+	}
+}
+
+func (w *world) elastic(method, path string) {
+	w.t.Helper()
+	req, err := http.NewRequest(method, w.esURL+"/"+w.index+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s %s answered %d", method, path, res.StatusCode)
+	}
+}
+
+// The tools of the person on call, against a running connector on real engines.
+func TestOperatorsTools(t *testing.T) {
+	w := newWorld(t)
+	w.migrate()
+	w.serve()
+	for i := range 20 {
+		w.deliver(call(fmt.Sprintf("c%d", i), "x"))
+	}
+	if code := w.deliver(`{"callerName":"Nora Whitfield"}`); code != 422 {
+		t.Fatalf("answered %d", code)
+	}
+	w.eventually("loaded", func() bool { return w.rows() == "20\t20" && w.documents() == 20 })
+
+	var st connector.Status
+	w.eventually("acknowledged", func() bool {
+		if err := json.Unmarshal([]byte(w.must("status", "--json")), &st); err != nil {
+			t.Fatal(err)
+		}
+		return st.Sinks[0].Pending+st.Sinks[1].Pending == 0
+	})
+	if st.Counts.Received != 20 || st.Sinks[0].Delivered != 20 || st.Sinks[1].Delivered != 20 || st.Refused.Messages != 1 {
+		t.Errorf("status is %+v", st)
+	}
+	if out := w.must("status", "--once"); !strings.Contains(out, "received 20") || !strings.Contains(out, "elasticsearch") {
+		t.Errorf("status says\n%s", out)
+	}
+	if out := w.must("doctor", "--running"); strings.Contains(out, "BAD") {
+		t.Errorf("doctor says\n%s", out)
+	}
+
+	var dead []connector.DeadLetter
+	if err := json.Unmarshal([]byte(w.must("dead", "list", "--json")), &dead); err != nil || len(dead) != 1 || dead[0].Stage != "webhook" {
+		t.Fatalf("dead letters: %+v (%v)", dead, err)
+	}
+	shown := w.must("dead", "show", dead[0].ID[:8])
+	if !strings.Contains(shown, "callerName: string(14)") || strings.Contains(shown, "Nora") {
+		t.Errorf("dead show says\n%s", shown)
+	}
+	if code, _, errs := w.postcall("", "dead", "replay", dead[0].ID); code != 1 || !strings.Contains(errs, "still refused") {
+		t.Errorf("replay of what is still refused: exit %d\n%s", code, errs)
+	}
+	w.must("dead", "purge", dead[0].ID)
+	if out := w.must("dead", "list"); !strings.Contains(out, "nothing is held back") {
+		t.Errorf("dead list says\n%s", out)
+	}
+
+	if out := w.must("audit"); strings.Count(out, "20 calls checked, 0 held back, 0 missing") != 2 {
+		t.Errorf("audit says\n%s", out)
+	}
+	w.elastic(http.MethodDelete, "-v1") // the index is lost, and made anew
+	w.must("migrate", "apply")
+	code, out, errs := w.postcall("", "audit")
+	if code != 1 || !strings.Contains(out, "call c3") || !strings.Contains(out, "call c7") || !strings.Contains(out, "20 missing") {
+		t.Errorf("audit after the documents were lost: exit %d\n%s%s", code, out, errs)
+	}
+	if out := w.must("replay", "--sink", "elasticsearch", "--since", "1h"); !strings.Contains(out, "20 calls") {
+		t.Errorf("replay says\n%s", out)
+	}
+	w.must("audit")
+	if got := w.rows(); got != "20\t20" {
+		t.Errorf("ClickHouse has %s rows and calls after a replay into Elasticsearch", got)
+	}
+}
