@@ -27,6 +27,8 @@ type Connector struct {
 	Version    string // of the binary, for /metrics
 	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
 	Started func(http, admin net.Addr)
+
+	tap func(http.Handler) // hands the webhook to a benchmark
 }
 
 // Run takes deliveries and loads them until ctx ends, then stops in order within Config.ShutdownTimeout: the webhook,
@@ -87,6 +89,9 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	}
 
 	hook := newWebhook(c.Config, maxBody, norm, in, dead, c.Log, m)
+	if c.tap != nil {
+		c.tap(hook)
+	}
 	servers, err := c.listen(hook, adm)
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
