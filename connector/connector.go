@@ -10,10 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -233,109 +231,4 @@ func pluginSettings(cfg Config, name string) (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(s)
-}
-
-// listeners are the webhook's and the operators' servers.
-type listeners struct {
-	hook, admin     net.Listener
-	hookSrv, admSrv *http.Server
-	failed          chan error
-}
-
-func (c *Connector) listen(hook http.Handler, adm *admin) (*listeners, error) {
-	l := &listeners{failed: make(chan error, 2)}
-	var err error
-	if l.hook, err = net.Listen("tcp", c.Config.HTTPAddr); err != nil {
-		return nil, fmt.Errorf("listen for deliveries (POSTCALL_HTTP_ADDR): %w", err)
-	}
-	if l.admin, err = net.Listen("tcp", c.Config.AdminAddr); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen for operators (POSTCALL_ADMIN_ADDR): %w", err), l.hook.Close())
-	}
-	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
-	l.hookSrv = &http.Server{
-		Handler: hook, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log,
-	}
-	l.admSrv = &http.Server{
-		Handler: adm.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		IdleTimeout: 120 * time.Second, ErrorLog: log,
-	}
-	go func() { l.failed <- serveErr(l.hookSrv.Serve(l.hook)) }()
-	go func() { l.failed <- serveErr(l.admSrv.Serve(l.admin)) }()
-	return l, nil
-}
-
-func serveErr(err error) error {
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
-
-// stop ends the webhook: deliveries under way are answered, no new one is taken.
-func (l *listeners) stop(ctx context.Context) {
-	if l.hookSrv.Shutdown(ctx) != nil {
-		_ = l.hookSrv.Close()
-	}
-}
-
-func (l *listeners) close() { _ = l.admSrv.Close() }
-
-// stages are the parts of the pipeline from front to back, each a group of goroutines with a context of its own.
-type stages struct {
-	intake, seal, sinks *stage
-}
-
-type stage struct {
-	*errgroup.Group
-	ctx    context.Context // of the group; ends when one of it fails or the stage is stopped
-	cancel context.CancelFunc
-}
-
-func newStages(ctx context.Context) *stages {
-	return &stages{intake: newStage(ctx), seal: newStage(ctx), sinks: newStage(ctx)}
-}
-
-func newStage(ctx context.Context) *stage {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	g, gctx := errgroup.WithContext(ctx)
-	return &stage{g, gctx, cancel}
-}
-
-// Go runs f until the stage is stopped.
-func (s *stage) Go(f func(context.Context) error) {
-	s.Group.Go(func() error { return f(s.ctx) })
-}
-
-// failed is closed when any stage ends before it was stopped.
-func (s *stages) failed() <-chan struct{} {
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-s.intake.ctx.Done():
-		case <-s.seal.ctx.Done():
-		case <-s.sinks.ctx.Done():
-		}
-		close(done)
-	}()
-	return done
-}
-
-// stop ends the stages in order and returns what failed in them. After ctx it no longer waits.
-func (s *stages) stop(ctx context.Context) error {
-	var errs []error
-	for _, g := range []*stage{s.intake, s.seal, s.sinks} {
-		g.cancel()
-		done := make(chan error, 1)
-		go func() { done <- g.Wait() }()
-		select {
-		case err := <-done:
-			if !errors.Is(err, context.Canceled) {
-				errs = append(errs, err)
-			}
-		case <-ctx.Done():
-			errs = append(errs, fmt.Errorf("a stage did not end: %w", context.Cause(ctx)))
-		}
-	}
-	return errors.Join(errs...)
 }

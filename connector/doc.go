@@ -10,6 +10,9 @@
 //	  sink.go       one durable consumer per store: retry, pause, bisect, dead-letter (dead.go)
 //	  ── Loader: connector/clickhouse, connector/elastic ──
 //
+// Around it: position.go (where a partition stands), retain.go, guard.go, disk.go, drain.go, erase.go (what must reach no
+// store), and for the operator control.go, status.go, audit.go, dead_tools.go.
+//
 // # The promise
 //
 // A 2xx means that the body is on disk. Every accepted event is delivered to each sink or held back with a reason; none
@@ -19,7 +22,7 @@
 // # From main to the INSERT
 //
 //  1. cmd/postcall/serve.go opens the loaders and calls [Connector.Run].
-//  2. connector.go, startSinks: each sink consumes sealed batches.
+//  2. connector.go, startSinks: each sink consumes sealed batches, sink.go: handle.
 //  3. sink.go, flush: one batch, one attempt at a time, decides what follows.
 //  4. connector/clickhouse/loader.go, Load: the INSERT.
 //

@@ -1,0 +1,108 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// lastSealed reads where a partition stands: the header of its last sealed message and that message's sequence.
+func (s *streams) lastSealed(ctx context.Context, partition int) (*sealed, uint64, error) {
+	raw, err := s.batches.GetLastMsgForSubject(ctx, subject(subjectBatches, partition))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return &sealed{Intake: s.intakeID, Position: position{Seq: 1}}, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the last sealed message of partition %d: %w", partition, err)
+	}
+	at, err := readHeader(raw.Header)
+	if err != nil {
+		return nil, 0, fmt.Errorf("partition %d, message %d: %w", partition, raw.Sequence, err)
+	}
+	if at.Intake != s.intakeID {
+		return nil, 0, fmt.Errorf("partition %d was sealed from another intake stream (%s, this one is %s): %w", partition, at.Intake, s.intakeID, errOtherIntake)
+	}
+	return at, raw.Sequence, nil
+}
+
+var errOtherIntake = errors.New("the streams in the data directory don't belong together; restore them from one backup, or start with an empty POSTCALL_DATA_DIR")
+
+// alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
+// sealer's position, it is moved forward (DELIVERY.md, rule 3). It runs before the first delivery is taken.
+func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics) error {
+	info, err := s.intake.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamIntake, err)
+	}
+	for p := range s.partitions {
+		at, _, err := s.lastSealed(ctx, p)
+		if err != nil {
+			return err
+		}
+		want := at.Position.Seq // the frame it continues in, or the one to come
+		if at.Position.Event == 0 {
+			want--
+		}
+		if info.State.LastSeq >= want {
+			continue
+		}
+		m.alarms.WithLabelValues("rollback").Inc()
+		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
+			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
+		if err := s.intake.Purge(ctx, jetstream.WithPurgeSequence(at.Position.Seq+1)); err != nil {
+			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
+		}
+		if info, err = s.intake.Info(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readIntake delivers the frames of a partition from a sequence on, until ctx ends. It reads a few frames ahead.
+func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<-chan intakeFrame, error) {
+	cons, err := s.js.OrderedConsumer(ctx, streamIntake, jetstream.OrderedConsumerConfig{
+		FilterSubjects: []string{subject(subjectIntake, partition)},
+		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
+	}
+	it, err := cons.Messages(jetstream.PullMaxMessages(16))
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
+	}
+	frames := make(chan intakeFrame, 1)
+	context.AfterFunc(ctx, it.Stop)
+	go func() {
+		defer close(frames)
+		for {
+			msg, err := it.Next()
+			if err != nil {
+				return
+			}
+			meta, err := msg.Metadata()
+			if err != nil {
+				return
+			}
+			n, _ := strconv.Atoi(msg.Headers().Get(headerEvents))
+			select {
+			case frames <- intakeFrame{meta.Sequence.Stream, n, msg.Data()}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return frames, nil
+}
+
+// intakeFrame is one message of the intake stream.
+type intakeFrame struct {
+	seq    uint64
+	events int // as its header says
+	data   []byte
+}
