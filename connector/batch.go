@@ -71,7 +71,7 @@ func (b *Batch) halves() (Batch, Batch) {
 // Loader writes a batch to a store. It makes one attempt: the sink owns retries, backoff, bisecting and dead letters.
 //
 // A nil error means that every event is durable in the store, or that the store already had it or a newer version of it.
-// An error made by Refused, Paused or TooLarge, or a *PartialError, says what the sink is to do; any other error is
+// An error made by Refused, Suspect, Paused or TooLarge, or a *PartialError, says what the sink is to do; any other error is
 // retried for ever with backoff, so a Loader never needs to classify what it does not know.
 type Loader interface {
 	Load(ctx context.Context, batch Batch) error
@@ -83,8 +83,9 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
-// ErrRefused, ErrPaused and ErrTooLarge are the kinds of failed loads; see Refused, Paused and TooLarge.
+// ErrRefused, ErrSuspect, ErrPaused and ErrTooLarge are the kinds of failed loads; see Refused, Suspect, Paused, TooLarge.
 var (
+	ErrSuspect  = errors.New("the store may refuse the data")
 	ErrRefused  = errors.New("the store refuses the data")
 	ErrPaused   = errors.New("the store is not usable as configured")
 	ErrTooLarge = errors.New("the batch is too large for the store")
@@ -97,6 +98,10 @@ func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
 
 // Refused marks an error as caused by the data of some event in the batch: the sink bisects down to the culprit.
 func Refused(err error) error { return &kindError{ErrRefused, err} }
+
+// Suspect marks an error as one that the data of some event may cause, or the state of the store: the sink tries again,
+// and where that goes on, bisects.
+func Suspect(err error) error { return &kindError{ErrSuspect, err} }
 
 // Paused marks an error as one of schema, credentials or configuration: the sink waits with an alarm and dead-letters nothing.
 func Paused(err error) error { return &kindError{ErrPaused, err} }

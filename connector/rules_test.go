@@ -321,3 +321,22 @@ func TestNearlyFullVolumeClosesTheIntake(t *testing.T) {
 		t.Errorf("accept on a full disk: %v, want ErrFull", err)
 	}
 }
+
+// An error that may be the data's or the store's is retried first, and then bisected.
+func TestSuspectErrorIsBisectedInTheEnd(t *testing.T) {
+	s := newStore()
+	s.load = func(b Batch) error {
+		for i := range b.Events {
+			if b.Events[i].CallID == "poison" {
+				return Suspect(errors.New("code 32"))
+			}
+		}
+		return nil
+	}
+	r := start(t, Connector{Config: testConfig(t.TempDir()), Sinks: []Sink{{"a", s, 1}}})
+	r.deliver(append(append(ids("a", 20), "poison"), ids("b", 20)...)...)
+	r.eventually("its neighbours are loaded", func() bool { return s.calls() == 40 })
+	r.eventually("it is a dead letter", func() bool {
+		return r.metric(`postcall_events_dead_total{sink="a",stage="load"}`) == "1"
+	})
+}

@@ -46,7 +46,12 @@ const (
 
 // flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
 // letter can't be stored.
-func (s *sink) flush(ctx context.Context, b Batch) error {
+func (s *sink) flush(ctx context.Context, b Batch) error { return s.flushPart(ctx, b, suspectPatience) }
+
+// suspectPatience is how many attempts a Suspect error needs to be held against a batch; its halves need fewer.
+const suspectPatience = 5
+
+func (s *sink) flushPart(ctx context.Context, b Batch, patience int) error {
 	for attempt := 1; len(b.Events) > 0; attempt++ {
 		err := s.tryFlush(ctx, b)
 		var partial *PartialError
@@ -81,14 +86,17 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		case errors.Is(err, ErrPaused):
 			err = s.pause(ctx, err)
-		case errors.Is(err, ErrTooLarge) && len(b.Events) > 1, errors.Is(err, ErrRefused) && len(b.Events) > 1:
+		case len(b.Events) > 1 && (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSuspect) && attempt >= patience):
+			if errors.Is(err, ErrSuspect) {
+				patience = 1
+			}
 			lo, hi := b.halves()
 			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
-			if err := s.flush(ctx, lo); err != nil {
+			if err := s.flushPart(ctx, lo, patience); err != nil {
 				return err
 			}
 			b, attempt, err = hi, 0, nil
-		case errors.Is(err, ErrRefused):
+		case errors.Is(err, ErrRefused), errors.Is(err, ErrSuspect) && attempt >= max(patience, 3):
 			if s.mayHold(ctx, 0, 1) {
 				return s.hold(ctx, b, map[int]error{0: err}, attempt)
 			}

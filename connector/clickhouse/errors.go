@@ -72,6 +72,10 @@ func classify(act string, ex *proto.Exception) error {
 	if dataErrors[ex.Code] != "" {
 		return connector.Refused(err)
 	}
+	if !harmless[ex.Code] {
+		// Constraints, computed columns and views of the operator can raise almost any code.
+		return connector.Suspect(err)
+	}
 	return err
 }
 
@@ -79,14 +83,15 @@ func classify(act string, ex *proto.Exception) error {
 var dataErrors = map[int32]string{
 	6: "CANNOT_PARSE_TEXT", 26: "CANNOT_PARSE_QUOTED_STRING", 27: "CANNOT_PARSE_INPUT_ASSERTION_FAILED", 38: "CANNOT_PARSE_DATE",
 	41: "CANNOT_PARSE_DATETIME", 53: "TYPE_MISMATCH", 69: "ARGUMENT_OUT_OF_BOUND", 70: "CANNOT_CONVERT_TYPE", 117: "INCORRECT_DATA",
-	349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN", 691: "UNKNOWN_ELEMENT_OF_ENUM",
+	72: "CANNOT_PARSE_NUMBER", 153: "ILLEGAL_DIVISION", 321: "VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE", 349: "CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN",
+	395: "FUNCTION_THROW_IF_VALUE_IS_NON_ZERO", 407: "DECIMAL_OVERFLOW", 469: "VIOLATED_CONSTRAINT", 691: "UNKNOWN_ELEMENT_OF_ENUM",
 }
 
 // Texts of other exceptions can quote data. These speak of the schema, the user or the server's state.
 var harmless = map[int32]bool{
 	codeNoSuchColumn: true, codeUnknownIdentifier: true, codeUnknownTable: true, codeUnknownDatabase: true,
 	codeAccessDenied: true, codeAuthFailed: true,
-	3: true, codeTimeoutExceeded: true, 164: true, 202: true, 203: true, 209: true, 210: true, codeMemoryLimit: true,
+	3: true, 107: true, codeTimeoutExceeded: true, 164: true, 202: true, 203: true, 209: true, 210: true, codeMemoryLimit: true,
 	242: true, codeTooManyParts: true, 285: true, 319: true, 425: true, 999: true,
 }
 
