@@ -24,7 +24,8 @@ type process struct {
 	mu   sync.Mutex
 	cpu  map[int]float64 // seconds of each process when it was last seen
 	io   map[int]int64   // bytes each had written to disk
-	peak int64           // resident bytes of all, at most
+	rss  map[int]int64   // resident bytes of each, at most
+	peak int64           // and of all at one moment
 }
 
 // start runs argv with env and nothing else in its environment; its output goes to the file log.
@@ -34,7 +35,7 @@ func start(argv, env []string, log string) (*process, error) {
 		return nil, err
 	}
 	defer f.Close()
-	p := &process{log: log, done: make(chan struct{}), cpu: map[int]float64{}, io: map[int]int64{}}
+	p := &process{log: log, done: make(chan struct{}), cpu: map[int]float64{}, io: map[int]int64{}, rss: map[int]int64{}}
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir()}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = f, f
@@ -117,7 +118,9 @@ func (p *process) sample() {
 		if s, ok := cpuSeconds(pid); ok {
 			p.cpu[pid] = s
 		}
-		rss += resident(pid)
+		n := resident(pid)
+		rss += n
+		p.rss[pid] = max(p.rss[pid], n)
 		if n, ok := written(pid); ok {
 			p.io[pid] = n
 		}
@@ -146,18 +149,19 @@ func (p *process) usage() usage {
 	return u
 }
 
-// byName returns the CPU seconds of each program in the tree.
-func (p *process) byName() map[string]float64 {
+// byName returns the CPU seconds and the peak of the resident MiB of each program that runs.
+func (p *process) byName() (cpu, rss map[string]float64) {
 	p.sample()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := map[string]float64{}
+	cpu, rss = map[string]float64{}, map[string]float64{}
 	for pid, s := range p.cpu {
 		if n := name(pid); n != "" {
-			m[n] += s
+			cpu[n] += s
+			rss[n] += float64(p.rss[pid]) / (1 << 20)
 		}
 	}
-	return m
+	return cpu, rss
 }
 
 // tree returns pid and its descendants.

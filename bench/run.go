@@ -23,6 +23,7 @@ type result struct {
 	CPU    float64            `json:"cpu_seconds_per_1000"`
 	CPUBy  map[string]float64 `json:"cpu_seconds_per_1000_by_program,omitempty"`
 	Peak   float64            `json:"rss_peak_mib,omitempty"`
+	PeakBy map[string]float64 `json:"rss_peak_mib_by_program,omitempty"`
 	Wrote  float64            `json:"bytes_written_per_body_byte,omitempty"`
 	// Syncs are per event.
 	Syncs     float64 `json:"syncs_per_event,omitempty"`
@@ -47,7 +48,8 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	if err := st.begin(ctx, c.run, p.Events); err != nil {
 		return r, errors.Join(err, t.stop())
 	}
-	before, byName := t.usage(), t.byName()
+	before := t.usage()
+	byName, _ := t.byName()
 	var accepted atomic.Int64
 	progressCtx, stopProgress := context.WithCancel(ctx)
 	defer stopProgress()
@@ -70,8 +72,8 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	perThousand := 1000 / float64(max(r.Load.Accepted, 1))
 	r.CPU = (after.CPU - before.CPU) * perThousand
 	r.IntakeCPU = (answered.CPU - before.CPU) * perThousand
-	r.CPUBy = map[string]float64{}
-	for n, s := range t.byName() {
+	r.CPUBy, r.PeakBy = t.byName()
+	for n, s := range r.CPUBy {
 		r.CPUBy[n] = (s - byName[n]) * perThousand
 	}
 	r.Peak = float64(after.Peak) / (1 << 20)
