@@ -39,6 +39,9 @@ func (f *DeadFilter) takes(l *DeadLetter) bool {
 func (o *Operator) Dead(ctx context.Context, filter DeadFilter, f func(*DeadLetter) error) error {
 	for _, stream := range []string{streamRefused, streamDead} {
 		err := o.st.each(ctx, stream, 1, false, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+			if strings.HasPrefix(msg.Subject(), subjectSplit) {
+				return nil
+			}
 			var l DeadLetter
 			if err := json.Unmarshal(msg.Data(), &l); err != nil {
 				return fmt.Errorf("dead letter %s can't be read: %w", msg.Subject(), err)

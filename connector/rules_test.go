@@ -340,3 +340,38 @@ func TestSuspectErrorIsBisectedInTheEnd(t *testing.T) {
 		return r.metric(`postcall_events_dead_total{sink="a",stage="load"}`) == "1"
 	})
 }
+
+// DELIVERY.md, rule 17: a redelivered batch is cut where it was cut before, also when it would pass whole by now.
+func TestRedeliveredBatchIsCutAtTheSamePlaces(t *testing.T) {
+	s := newStore()
+	var bad atomic.Bool
+	bad.Store(true)
+	s.load = refusing(&bad)
+	cfg := testConfig(t.TempDir())
+	c := Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}}
+	cfg.Batch.MaxAge = 300 * time.Millisecond
+	c.Config = cfg
+	r := start(t, c)
+	r.deliver(append(ids("c", 20), "poison")...)
+	r.eventually("its neighbours are loaded", func() bool { return s.calls() == 20 })
+	o := operator(t, cfg, "a")
+	r.eventually("one dead letter", func() bool { return len(deadLettersOf(t, o, DeadFilter{})) == 1 })
+	bad.Store(false)
+	l := deadLettersOf(t, o, DeadFilter{})[0]
+	if err := o.ReplayDead(t.Context(), &l, c.Sinks); err != nil {
+		t.Fatal(err)
+	}
+	// Acks are not durable: after a crash the whole batch may come again.
+	if _, err := o.st.js.ResetConsumerToSequence(t.Context(), streamBatches, "a", 1); err != nil {
+		t.Fatal(err)
+	}
+	r.deliver("last")
+	r.eventually("the next batch is loaded", func() bool { return s.has("last") })
+	r.eventually("everything is acknowledged", func() bool {
+		st, err := o.Status(t.Context())
+		return err == nil && st.Sinks[0].Pending == 0
+	})
+	if got := s.twice(); len(got) > 0 {
+		t.Errorf("loaded twice: %v", got)
+	}
+}

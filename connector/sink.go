@@ -46,16 +46,53 @@ const (
 
 // flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
 // letter can't be stored.
-func (s *sink) flush(ctx context.Context, b Batch) error { return s.flushPart(ctx, b, suspectPatience) }
+func (s *sink) flush(ctx context.Context, b Batch) error {
+	for attempt := 1; ; attempt++ {
+		cuts, err := s.dead.readSplits(ctx, s.Name, b.origin())
+		if err == nil {
+			return s.flushPart(ctx, b, cuts, suspectPatience)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.log.Warn("cuts of a batch not known; tried again", "sink", s.Name, "attempt", attempt, "err", err)
+		if err := sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay)); err != nil {
+			return err
+		}
+	}
+}
 
 // suspectPatience is how many attempts a Suspect error needs to be held against a batch; its halves need fewer.
 const suspectPatience = 5
 
-func (s *sink) flushPart(ctx context.Context, b Batch, patience int) error {
+func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience int) error {
 	for attempt := 1; len(b.Events) > 0; attempt++ {
-		err := s.tryFlush(ctx, b)
+		if len(b.Events) == 1 {
+			if died, err := cuts.died(ctx, s.Name, &b); died || err != nil {
+				return err
+			}
+		}
+		var err error
+		cut := len(b.Events) > 1 && cuts.made(&b)
+		if !cut {
+			err = s.tryFlush(ctx, b)
+			cut = len(b.Events) > 1 && (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSuspect) && attempt >= patience)
+		}
 		var partial *PartialError
 		switch {
+		case cut:
+			if errors.Is(err, ErrSuspect) {
+				patience = 1
+			}
+			if err := cuts.make(ctx, &b, s.log); err != nil {
+				return err
+			}
+			lo, hi := b.halves()
+			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
+			if err := s.flushPart(ctx, lo, cuts, patience); err != nil {
+				return err
+			}
+			b, attempt, err = hi, 0, nil
 		case err == nil:
 			s.guard.allows(len(b.Events), 0)
 			s.delivered(len(b.Events))
@@ -86,16 +123,6 @@ func (s *sink) flushPart(ctx context.Context, b Batch, patience int) error {
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		case errors.Is(err, ErrPaused):
 			err = s.pause(ctx, err)
-		case len(b.Events) > 1 && (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSuspect) && attempt >= patience):
-			if errors.Is(err, ErrSuspect) {
-				patience = 1
-			}
-			lo, hi := b.halves()
-			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
-			if err := s.flushPart(ctx, lo, patience); err != nil {
-				return err
-			}
-			b, attempt, err = hi, 0, nil
 		case errors.Is(err, ErrRefused), errors.Is(err, ErrSuspect) && attempt >= max(patience, 3):
 			if s.mayHold(ctx, 0, 1) {
 				return s.hold(ctx, b, map[int]error{0: err}, attempt)
@@ -210,6 +237,7 @@ func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts
 			if err == nil {
 				break
 			}
+			s.m.alarms.WithLabelValues("dead-letters").Inc()
 			s.log.Error("dead letter not stored; the sink waits", "sink", s.Name, "attempt", try, "err", err)
 			if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
 				return err

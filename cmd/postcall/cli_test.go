@@ -46,7 +46,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for _, c := range strings.Fields("serve send transform migrate doctor status audit dead replay assets config version") {
+	for c := range strings.FieldsSeq("serve send transform migrate doctor status audit dead replay assets config version") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))

@@ -1,0 +1,83 @@
+package connector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// subjectSplit begins the subjects of the records that a sink cut a batch in two. They are in POSTCALL_DEAD, beside the
+// dead letters that such a cut leads to.
+const subjectSplit = subjectDead + "split."
+
+// splits are the cuts one sink has made in one sealed message. They are written before the parts are loaded: a
+// redelivery then cuts at the same places, and its parts have the tokens under which they were loaded before. Without
+// them, a batch whose culprit was replayed or forgotten, or that was too large for a moment, would be loaded whole
+// beside its parts (DELIVERY.md, rule 17).
+type splits struct {
+	dead *deadLetters
+	st   jetstream.Stream
+	subj string // of this sink and message, without the part
+	done map[string]bool
+}
+
+func splitSubject(sink, root string) string { return subjectSplit + root + "." + sink + "." }
+
+// readSplits looks up the cuts of a message.
+func (d *deadLetters) readSplits(ctx context.Context, sink, root string) (*splits, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the dead letters did not answer in time"))
+	defer cancel()
+	s := &splits{dead: d, subj: splitSubject(sink, root), done: map[string]bool{}}
+	var err error
+	if s.st, err = d.js.Stream(ctx, streamDead); err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", streamDead, err)
+	}
+	info, err := s.st.Info(ctx, jetstream.WithSubjectFilter(s.subj+"*"))
+	if err != nil {
+		return nil, fmt.Errorf("read the cuts of a batch: %w", err)
+	}
+	for subj := range info.State.Subjects {
+		s.done[subj] = true
+	}
+	return s, nil
+}
+
+// made says whether the part was cut before.
+func (s *splits) made(b *Batch) bool { return len(s.done) > 0 && s.done[s.subj+b.Token] }
+
+// make records a cut. It waits for as long as the record can't be stored.
+func (s *splits) make(ctx context.Context, b *Batch, log *slog.Logger) error {
+	subj := s.subj + b.Token
+	for try := 1; !s.done[subj]; try++ {
+		pctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the record of a cut was not durable in time"))
+		_, err := s.dead.js.PublishMsg(pctx, &nats.Msg{Subject: subj, Data: []byte(time.Now().UTC().Format(time.RFC3339))})
+		cancel()
+		if err == nil {
+			s.done[subj] = true
+			return nil
+		}
+		s.dead.m.alarms.WithLabelValues("dead-letters").Inc()
+		log.Error("the cut of a batch can't be recorded; the sink waits", "attempt", try, "err", err)
+		if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// died says whether the only event of a part is a dead letter of the sink already, whatever became of that since.
+func (s *splits) died(ctx context.Context, sink string, b *Batch) (bool, error) {
+	if len(s.done) == 0 {
+		return false, nil
+	}
+	_, err := s.st.GetLastMsgForSubject(ctx, subjectDead+StageLoad+"."+deadID(b.origin(), b.at(0), sink))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
