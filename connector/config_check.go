@@ -188,9 +188,10 @@ func (c *Config) checkBounds(k *checker) {
 	}
 	const kib, mib, tib = ByteSize(1) << 10, ByteSize(1) << 20, ByteSize(1) << 40
 	for key, b := range map[string]struct{ n, low, high ByteSize }{
-		"POSTCALL_INTAKE_MAX_BYTES":     {c.Intake.MaxBytes, mib, 64 * tib},
+		// The streams hold several of their largest messages: a frame, and sealed batches of 8 MiB of which the newest stays.
+		"POSTCALL_INTAKE_MAX_BYTES":     {c.Intake.MaxBytes, 16 * mib, 64 * tib},
 		"POSTCALL_INTAKE_MAX_IN_FLIGHT": {c.Intake.MaxInFlight, mib, tib},
-		"POSTCALL_BATCH_MAX_BYTES":      {c.Batch.MaxBytes, mib, 64 * tib},
+		"POSTCALL_BATCH_MAX_BYTES":      {c.Batch.MaxBytes, 32 * mib, 64 * tib},
 		"POSTCALL_BATCH_DEAD_BYTES":     {c.Batch.DeadBytes, mib, 64 * tib},
 		"POSTCALL_INTAKE_MAX_BODY":      {c.Intake.MaxBody, kib, 64 * mib},
 	} {

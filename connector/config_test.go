@@ -59,7 +59,7 @@ func TestLoadConfigReadsEveryKindOfVariable(t *testing.T) {
 		t.Fatal(err)
 	}
 	environment(t, "POSTCALL_HTTP_ADDR=:8080", "POSTCALL_WEBHOOK_SECRET=old-secret, new-secret\n", "POSTCALL_REDACT_KEY_FILE="+file,
-		"POSTCALL_CLICKHOUSE_ADDR= a:9000 ,b:9000, ", "POSTCALL_CLICKHOUSE_TLS=true", "POSTCALL_INTAKE_MAX_BYTES=10MB", "POSTCALL_RETAIN=90m",
+		"POSTCALL_CLICKHOUSE_ADDR= a:9000 ,b:9000, ", "POSTCALL_CLICKHOUSE_TLS=true", "POSTCALL_INTAKE_MAX_BYTES=100MB", "POSTCALL_RETAIN=90m",
 		"POSTCALL_ELASTICSEARCH_API_KEY=abc", "POSTCALL_ELASTICSEARCH_INDEX_BY=month", "POSTCALL_NATS_URL=nats://n1:4222,nats://n2:4222",
 		"POSTCALL_TRANSFORMS=none", "POSTCALL_TIMEZONE=America/New_York", "POSTCALL_BATCH_MAX_EVENTS=") // an empty one is its default
 	c, err := LoadConfig()
@@ -73,7 +73,7 @@ func TestLoadConfigReadsEveryKindOfVariable(t *testing.T) {
 	want := []any{
 		":8080", 2, "second-key-0123456789",
 		[]string{"a:9000", "b:9000"},
-		true, ByteSize(10_000_000), 90 * time.Minute,
+		true, ByteSize(100_000_000), 90 * time.Minute,
 		"abc", "month", "nats://n1:4222,nats://n2:4222", 0, "America/New_York", 2000,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -115,7 +115,7 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_BATCH_MAX_EVENTS=zz", "POSTCALL_BATCH_MAX_EVENTS (whole number)")
 	f("POSTCALL_BATCH_MAX_EVENTS=0", "write 1 to 100000")
 	f("POSTCALL_INTAKE_MAX_BYTES=zzMiB", "POSTCALL_INTAKE_MAX_BYTES (size)")
-	f("POSTCALL_INTAKE_MAX_BYTES=1", "write 1MiB to 64TiB")
+	f("POSTCALL_INTAKE_MAX_BYTES=1", "write 16MiB to 64TiB")
 	f("POSTCALL_CLICKHOUSE_TLS=zz", "POSTCALL_CLICKHOUSE_TLS (true or false)")
 	f("POSTCALL_CLICKHOUSE_ADDR=zz", "POSTCALL_CLICKHOUSE_ADDR (list)")
 	f("POSTCALL_CLICKHOUSE_DATABASE=a;zz", "POSTCALL_CLICKHOUSE_DATABASE")

@@ -20,7 +20,7 @@ type retention struct {
 	log    *slog.Logger
 }
 
-const retentionInterval = 10 * time.Second
+const retentionInterval = 2 * time.Second
 
 func (r *retention) run(ctx context.Context) error {
 	for sleep(ctx, retentionInterval) == nil {

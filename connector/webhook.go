@@ -33,11 +33,12 @@ type webhook struct {
 	dead    *deadLetters
 	parts   int
 	log     *slog.Logger
+	limit   logLimit
 	m       *metrics
 }
 
 func newWebhook(cfg Config, maxBody int64, norm *Normalizer, in *intake, dead *deadLetters, log *slog.Logger, m *metrics) *webhook {
-	w := &webhook{maxBody: maxBody, norm: norm, intake: in, dead: dead, parts: in.st.partitions, log: log, m: m}
+	w := &webhook{maxBody: maxBody, norm: norm, intake: in, dead: dead, parts: in.st.partitions, log: log, limit: logLimit{interval: 10 * time.Second}, m: m}
 	for _, s := range cfg.WebhookSecrets() {
 		w.secrets = append(w.secrets, sha256.Sum256([]byte(s.Reveal())))
 	}
@@ -50,11 +51,10 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if p != nil {
 		w.m.requests.WithLabelValues(strconv.Itoa(p.Status)).Inc()
 		w.m.refused.WithLabelValues(p.reason).Inc()
-		level := slog.LevelWarn
-		if p.Status == http.StatusServiceUnavailable {
-			level = slog.LevelError
+		if missed, ok := w.limit.allow(p.reason, time.Now()); ok {
+			w.log.Warn("delivery refused", "status", p.Status, "reason", p.reason, "field", p.Field, "remote", r.RemoteAddr,
+				"bytes", r.ContentLength, "more_like_it", missed)
 		}
-		w.log.Log(r.Context(), level, "delivery refused", "status", p.Status, "reason", p.reason, "field", p.Field, "remote", r.RemoteAddr, "bytes", r.ContentLength)
 		p.write(rw)
 		return
 	}
