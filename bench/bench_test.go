@@ -119,8 +119,10 @@ func TestInsert(t *testing.T) {
 	if err := hello.DecodeAware(r, revision); err != nil {
 		t.Fatal(err)
 	}
-	q := proto.Query{Body: "INSERT INTO d.t (call_id, tags, at, n) VALUES", Stage: proto.StageComplete, Compression: proto.CompressionEnabled,
-		Info: proto.ClientInfo{ProtocolVersion: revision, Interface: proto.InterfaceTCP, Query: proto.ClientQueryInitial}}
+	q := proto.Query{
+		Body: "INSERT INTO d.t (call_id, tags, at, n) VALUES", Stage: proto.StageComplete, Compression: proto.CompressionEnabled,
+		Info: proto.ClientInfo{ProtocolVersion: revision, Interface: proto.InterfaceTCP, Query: proto.ClientQueryInitial},
+	}
 	q.EncodeAware(&out, revision)
 	block()
 	send()

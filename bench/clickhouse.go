@@ -216,7 +216,7 @@ func (s *session) data(cols []proto.InputColumn) error {
 }
 
 var (
-	createRE    = regexp.MustCompile("(?is)CREATE TABLE (?:IF NOT EXISTS )?([\\w.]+)\\s*\\((.*)\\)\\s*ENGINE")
+	createRE    = regexp.MustCompile(`(?is)CREATE TABLE (?:IF NOT EXISTS )?([\w.]+)\s*\((.*)\)\s*ENGINE`)
 	columnRE    = regexp.MustCompile(`(?m)^\s+(\w+)\s+((?:\w+)(?:\((?:[^()]|\([^()]*\))*\))?)`)
 	migrationRE = regexp.MustCompile(`(?s)schema_migrations.*SELECT (\d+), '(\w+)', '(\w+)'`)
 )

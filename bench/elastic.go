@@ -15,8 +15,7 @@ import (
 // that is ready. It reads each document and keeps its id.
 type elasticStandIn struct {
 	seen
-	addr  string
-	bytes int64
+	addr string
 }
 
 func newElasticStandIn() (*elasticStandIn, error) {

@@ -64,7 +64,7 @@ func runRedpanda(ctx context.Context, o options, buffer string, st *standIns, c 
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(dir)
+	defer removeDir(dir)
 	t, err := startRedpanda(ctx, o, dir, buffer, st)
 	if err != nil {
 		return result{}, err

@@ -47,10 +47,21 @@ func (p *report) plot(file string) error {
 			if top > 0 {
 				w = means[i] / top * width
 			}
-			fmt.Fprintf(&b, "<text x=\"10\" y=\"%d\">%s</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%.3g</text>\n",
-				y, n, left, y-13, w, bar-6, []string{"#2b6cb0", "#c05621", "#718096"}[i%3], left+w+6, y, means[i])
+			fmt.Fprintf(&b, "<text x=\"10\" y=\"%d\">%s</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/><text x=\"%.0f\" y=\"%d\">%s</text>\n",
+				y, n, left, y-13, w, bar-6, []string{"#2b6cb0", "#c05621", "#718096"}[i%3], left+w+6, y, short(means[i]))
 		}
 	}
 	svg := fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"780\" height=\"%d\" font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n%s</svg>\n", y+20, b.String())
 	return os.WriteFile(file, []byte(svg), 0o644)
+}
+
+// short is a figure with three digits that count.
+func short(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
 }

@@ -81,7 +81,7 @@ func (p *process) signalPlugins(sig syscall.Signal) {
 func (p *process) failure() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s ended: %v; the end of its log:\n%s", p.cmd.Args[0], p.err, tail(p.log))
+		return fmt.Errorf("%s ended by itself (%s); the end of its log:\n%s", p.cmd.Args[0], p.cmd.ProcessState, tail(p.log))
 	default:
 		return nil
 	}

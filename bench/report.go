@@ -120,13 +120,11 @@ func (p *report) text(w io.Writer) error {
 func (p *report) markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %s; load average before: %s; stores: %s; plugins: %s\n\n", p.Taken.Format(time.DateOnly), p.Machine, p.Load, p.Stores, strings.Join(p.Plugins, ", "))
-	rule := "|"
 	b.WriteString("|")
 	for _, c := range columns {
 		b.WriteString(" " + c.head + " |")
-		rule += "---|"
 	}
-	b.WriteString("\n" + rule + "\n")
+	b.WriteString("\n|" + strings.Repeat("---|", len(columns)) + "\n")
 	for _, r := range p.Results {
 		b.WriteString("|")
 		for _, c := range columns {

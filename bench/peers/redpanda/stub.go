@@ -1,5 +1,6 @@
 //go:build !peers
 
+// Command redpanda is a peer to measure against; the program itself is behind the tag peers.
 package main
 
 import (
