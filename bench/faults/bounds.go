@@ -12,11 +12,11 @@ import (
 
 // intakeFull freezes both stores behind small streams until deliveries are refused, and lets them go on.
 func intakeFull(ctx context.Context, r *running) error {
-	w, err := r.begin(ctx, "POSTCALL_INTAKE_MAX_BYTES=1MiB", "POSTCALL_BATCH_MAX_BYTES=1MiB")
+	w, err := r.begin(ctx, "POSTCALL_INTAKE_MAX_BYTES=8MiB", "POSTCALL_BATCH_MAX_BYTES=32MiB")
 	if err != nil {
 		return err
 	}
-	w.pad = max(8<<10, (6<<20)/w.total) // far more than both streams hold
+	w.pad = (100 << 20) / w.total // far more than both streams hold
 	return w.load(ctx, func(ctx context.Context) error {
 		defer r.freezeStores()()
 		w.doing("the stores are frozen")
@@ -158,7 +158,7 @@ func clockBack(ctx context.Context, r *running) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.world(ctx)
+	w, err := r.world(ctx, "POSTCALL_TRANSFORMS=none") // a plugin has its own clock, and certificates that begin now
 	if err != nil {
 		return err
 	}
@@ -184,8 +184,10 @@ func clockBack(ctx context.Context, r *running) error {
 
 // clockIsBack looks for the patch at work: the log's times.
 func (w *world) clockIsBack(begun time.Time) error {
-	if w.logged(begun.Add(-time.Hour).UTC().Format("2006-01-02T15:")) == 0 {
-		return fmt.Errorf("%w: no line of the log is an hour old", errNothing)
+	for minute := range 3 {
+		if w.logged(begun.Add(time.Duration(minute)*time.Minute-time.Hour).UTC().Format(`"time":"2006-01-02T15:04:`)) > 0 {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("%w: no line of the log is an hour old", errNothing)
 }

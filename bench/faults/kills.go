@@ -187,7 +187,7 @@ func elasticsearchDown(ctx context.Context, r *running) error {
 			return 0, err
 		}
 		err := until(ctx, "every call in ClickHouse", 5*time.Minute, func() bool {
-			n, err := w.query(ctx, "SELECT uniqExact(call_id) FROM "+w.db+".calls_raw")
+			n, err := w.query(ctx, "SELECT uniqExact(call_id) FROM "+w.db+".calls_raw WHERE tenant = 'default'")
 			return err == nil && number(n) >= len(w.calls)
 		})
 		return float64(len(w.calls)) / time.Since(begun).Seconds(), err

@@ -91,8 +91,30 @@ func (w *world) during(ctx context.Context, fault func(context.Context) error, s
 	if fault != nil {
 		run(func() error { return fault(ctx) })
 	}
+	watching, stopWatching := context.WithCancel(ctx)
+	go func() { // ends with this function
+		if err := w.stalled(watching); err != nil {
+			cancel(err)
+		}
+	}()
 	wg.Wait()
+	stopWatching()
 	return context.Cause(ctx)
+}
+
+// stalled returns an error when nothing was acknowledged for too long.
+func (w *world) stalled(ctx context.Context) error {
+	const limit = 2 * time.Minute
+	last, at := int64(-1), time.Now()
+	for sleep(ctx, time.Second) == nil {
+		if n := w.acked.Load() + w.denied.Load(); n != last {
+			last, at = n, time.Now()
+		}
+		if time.Since(at) > limit && last < int64(w.planned()) {
+			return fmt.Errorf("no delivery was acknowledged for %s, after %d of %d", limit, last, w.planned())
+		}
+	}
+	return nil
 }
 
 // deliver sends one delivery until it is answered 2xx or 4xx.

@@ -63,7 +63,7 @@ func poisonPlugin(name string) func(context.Context, *running) error {
 
 // poisonParse adds a column that ClickHouse computes, and that it can't compute for poison: code 41.
 func poisonParse(ctx context.Context, r *running) error {
-	return r.poisonClickHouse(ctx, "ADD COLUMN time_of_purpose DateTime MATERIALIZED if(purpose = 'poison', toDateTime(purpose), now())")
+	return r.poisonClickHouse(ctx, "ADD COLUMN time_of_purpose DateTime MATERIALIZED toDateTime(if(purpose = 'poison', purpose, '2026-11-02 00:00:00'))")
 }
 
 // poisonConstraint adds a CHECK: code 469.

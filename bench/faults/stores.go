@@ -64,13 +64,13 @@ func (w *world) rows(ctx context.Context) (map[string]found, error) {
 		}
 		return nil
 	}
-	err = add("SELECT call_id, count(), count() - uniqExact(version) FROM "+w.db+".calls_raw GROUP BY tenant, call_id FORMAT TSV", func(f *found, v []string) {
+	err = add("SELECT call_id, count(), count() - uniqExact(version) FROM "+w.db+".calls_raw WHERE tenant = 'default' GROUP BY tenant, call_id FORMAT TSV", func(f *found, v []string) {
 		f.rows, f.repeated = number(v[0]), number(v[1])
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = add("SELECT call_id, summary FROM "+w.db+".calls FORMAT TSV", func(f *found, v []string) { f.serial = serialOf(v[0]) })
+	err = add("SELECT call_id, summary FROM "+w.db+".calls WHERE tenant = 'default' FORMAT TSV", func(f *found, v []string) { f.serial = serialOf(v[0]) })
 	return calls, err
 }
 
@@ -147,7 +147,7 @@ func (w *world) documents(ctx context.Context) (map[string]found, error) {
 // counts are the calls in each store, cheaply; -1 where it doesn't answer.
 func (w *world) counts(ctx context.Context) (clickhouse, elasticsearch int) {
 	clickhouse, elasticsearch = -1, -1
-	if text, err := w.query(ctx, "SELECT uniqExact(call_id) FROM "+w.db+".calls_raw"); err == nil {
+	if text, err := w.query(ctx, "SELECT uniqExact(call_id) FROM "+w.db+".calls_raw WHERE tenant = 'default'"); err == nil {
 		clickhouse = number(text)
 	}
 	var answer struct{ Count int }
