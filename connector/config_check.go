@@ -138,12 +138,14 @@ func (c *Config) checkSecrets(k *checker) {
 		"it is empty but POSTCALL_ELASTICSEARCH_PASSWORD is set", "name the user of that password")
 }
 
+// knownSinks are the names POSTCALL_SINKS may hold.
+var knownSinks = []string{"clickhouse", "elasticsearch"}
+
 func (c *Config) checkPipeline(k *checker) {
-	known := []string{"clickhouse", "elasticsearch"}
 	for _, s := range c.Sinks {
-		k.want(slices.Contains(known, s), "POSTCALL_SINKS", "list", "it names a sink that does not exist", "choose of "+strings.Join(known, ", "))
+		k.want(slices.Contains(knownSinks, s), "POSTCALL_SINKS", "list", "it names a sink that does not exist", "choose of "+strings.Join(knownSinks, ", "))
 	}
-	k.want(len(c.Sinks) > 0, "POSTCALL_SINKS", "list", "it names no sink", "choose of "+strings.Join(known, ", "))
+	k.want(len(c.Sinks) > 0, "POSTCALL_SINKS", "list", "it names no sink", "choose of "+strings.Join(knownSinks, ", "))
 	k.want(unique(c.Sinks), "POSTCALL_SINKS", "list", "it names a sink twice", "name each once")
 	if slices.Equal(c.Transforms, []string{"none"}) {
 		c.Transforms = nil

@@ -63,6 +63,11 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
 	}
+	if unused, err := st.unusedSinks(ctx, c.sinkNames()); err != nil {
+		return errors.Join(err, stages.stop(context.Background()))
+	} else if len(unused) > 0 {
+		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
+	}
 	norm := NewNormalizer(c.Config.Location(), c.Config.RedactKeys())
 	ch := &chain{steps: c.Transforms, timeout: c.Config.Transform.Timeout, log: c.Log, m: m}
 	for p := range st.partitions {

@@ -14,6 +14,9 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
+// headerState marks the record of a dead letter that is no longer held.
+const headerState = "Postcall-State"
+
 // States of a dead letter that is no longer held.
 const (
 	DeadReplayed = "replayed"
@@ -151,7 +154,7 @@ func (o *Operator) closeDead(ctx context.Context, l *DeadLetter, state string) e
 	if err != nil {
 		return err
 	}
-	if _, err := o.st.js.PublishMsg(ctx, &nats.Msg{Subject: l.subject(), Data: b}); err != nil {
+	if _, err := o.st.js.PublishMsg(ctx, &nats.Msg{Subject: l.subject(), Data: b, Header: nats.Header{headerState: {state}}}); err != nil {
 		return fmt.Errorf("record dead letter %s as %s: %w", l.ID, state, err)
 	}
 	return nil

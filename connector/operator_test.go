@@ -257,3 +257,37 @@ func TestToolsNameAWrongDirectory(t *testing.T) {
 		t.Errorf("empty directory: %v", err)
 	}
 }
+
+func TestRecordsGoWhenNoBatchNeedsThem(t *testing.T) {
+	s := newStore()
+	var bad atomic.Bool
+	bad.Store(true)
+	s.load = refusing(&bad)
+	cfg := testConfig(t.TempDir())
+	cfg.Batch.MaxAge = 300 * time.Millisecond
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	r.deliver("c1", "poison1", "c2", "poison2")
+	o := operator(t, cfg, "a")
+	r.eventually("two dead letters", func() bool { return len(deadLettersOf(t, o, DeadFilter{})) == 2 })
+	l := deadLettersOf(t, o, DeadFilter{})[0]
+	if err := o.PurgeDead(t.Context(), &l); err != nil {
+		t.Fatal(err)
+	}
+	ret := &retention{st: o.st, sinks: []string{"a", consumerFates}, retain: time.Hour, log: discard()}
+	if err := ret.sweepRecords(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(deadLettersOf(t, o, DeadFilter{Closed: true})); n != 2 {
+		t.Errorf("%d entries are left while their batch is, want 2", n)
+	}
+	if err := ret.sweepRecords(t.Context(), farFuture()); err != nil {
+		t.Fatal(err)
+	}
+	if left := deadLettersOf(t, o, DeadFilter{Closed: true}); len(left) != 1 || left[0].ID == l.ID {
+		t.Errorf("what is left: %+v, want the one that is held", left)
+	}
+	info, err := o.st.js.Stream(t.Context(), streamDead)
+	if err != nil || info.CachedInfo().State.Msgs != 1 {
+		t.Errorf("%d messages are left, want the dead letter alone", info.CachedInfo().State.Msgs)
+	}
+}

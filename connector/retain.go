@@ -2,9 +2,11 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sort"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,9 +25,48 @@ type retention struct {
 const retentionInterval = 2 * time.Second
 
 func (r *retention) run(ctx context.Context) error {
+	records := time.Now()
 	for sleep(ctx, retentionInterval) == nil {
-		if err := r.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			r.log.Warn("loaded batches not removed; tried again", "err", err)
+		now := time.Now()
+		err := r.sweep(ctx, now)
+		if now.Sub(records) > recordsInterval {
+			records = now
+			err = errors.Join(err, r.sweepRecords(ctx, now))
+		}
+		if err != nil && ctx.Err() == nil {
+			r.log.Warn("what is done with was not removed; tried again", "err", err)
+		}
+	}
+	return nil
+}
+
+const recordsInterval = 10 * time.Minute
+
+// sweepRecords removes the records of replayed and purged dead letters, and those of cuts, once no batch is kept that
+// could be delivered again and would need them.
+func (r *retention) sweepRecords(ctx context.Context, now time.Time) error {
+	info, err := r.st.batches.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamBatches, err)
+	}
+	before := now.Add(-r.retain)
+	if info.State.Msgs > 1 && info.State.FirstTime.Before(before) { // a single one is the position of an idle partition
+		before = info.State.FirstTime
+	}
+	for _, stream := range []string{streamDead, streamRefused} {
+		st, err := r.st.js.Stream(ctx, stream)
+		if err != nil {
+			return fmt.Errorf("open stream %s: %w", stream, err)
+		}
+		err = r.st.each(ctx, stream, 1, true, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+			record := msg.Headers().Get(headerState) != "" || strings.HasPrefix(msg.Subject(), subjectSplit)
+			if !record || !meta.Timestamp.Before(before) {
+				return nil
+			}
+			return st.DeleteMsg(ctx, meta.Sequence.Stream)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -375,3 +375,22 @@ func TestRedeliveredBatchIsCutAtTheSamePlaces(t *testing.T) {
 		t.Errorf("loaded twice: %v", got)
 	}
 }
+
+// DELIVERY.md, rule 20: a sink that was removed is named, and holds up no retention.
+func TestRemovedSinkIsNamed(t *testing.T) {
+	cfg := testConfig(t.TempDir())
+	a, b := newStore(), newStore()
+	b.load = func(Batch) error { return errors.New("down") }
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"clickhouse", a, 1}, {"elasticsearch", b, 1}}})
+	r.deliver("c1")
+	r.eventually("loaded", func() bool { return a.calls() == 1 })
+	r.stop()
+	r = start(t, Connector{Config: cfg, Sinks: []Sink{{"clickhouse", a, 1}}})
+	if !strings.Contains(r.log.String(), "elasticsearch") {
+		t.Errorf("the log does not name the removed sink:\n%s", r.log)
+	}
+	st, err := operator(t, cfg, "clickhouse").Status(t.Context())
+	if err != nil || len(st.Unused) != 1 || st.Unused[0] != "elasticsearch" {
+		t.Errorf("status names %v (%v)", st.Unused, err)
+	}
+}

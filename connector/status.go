@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -19,6 +20,8 @@ type Status struct {
 	Refused StreamStatus `json:"refused"`
 	Counts  Counts       `json:"counts"`
 	Sinks   []SinkStatus `json:"sinks"`
+	// Unused are sinks that were enabled once and are no longer: retention does not wait for them.
+	Unused []string `json:"unused,omitempty"`
 }
 
 // StreamStatus describes a stream. Use is the fuller of bytes and messages against the stream's limits, 0 to 1.
@@ -88,7 +91,23 @@ func (o *Operator) Status(ctx context.Context) (*Status, error) {
 		}
 		s.Sinks = append(s.Sinks, *k)
 	}
-	return s, nil
+	s.Unused, err = o.st.unusedSinks(ctx, o.cfg.Sinks)
+	return s, err
+}
+
+// unusedSinks are the durable consumers of sinks that are not enabled.
+func (s *streams) unusedSinks(ctx context.Context, enabled []string) (unused []string, err error) {
+	names := s.batches.ConsumerNames(ctx)
+	for name := range names.Name() {
+		// Readers of a moment have names that JetStream makes; ours are words in lower case.
+		if name != consumerFates && !slices.Contains(enabled, name) && slices.Contains(knownSinks, name) {
+			unused = append(unused, name)
+		}
+	}
+	if err := names.Err(); err != nil {
+		return nil, fmt.Errorf("list the sinks of stream %s: %w", streamBatches, err)
+	}
+	return unused, nil
 }
 
 func streamStatus(i *jetstream.StreamInfo) StreamStatus {

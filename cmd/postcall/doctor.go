@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -150,4 +151,19 @@ func examineConnector(ctx context.Context, cfg connector.Config, running bool, a
 		return
 	}
 	add("connector", nil, "runs and takes deliveries")
+	op, err := connector.OpenOperator(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		add("streams", err, "")
+		return
+	}
+	defer op.Close()
+	st, err := op.Status(ctx)
+	if err == nil && len(st.Unused) > 0 {
+		err = fmt.Errorf("sinks %s were enabled before and are not in POSTCALL_SINKS: what they lack is removed with the batches", strings.Join(st.Unused, ", "))
+	}
+	if err != nil {
+		add("streams", err, "")
+		return
+	}
+	add("streams", nil, fmt.Sprintf("intake %.0f%% full, batches %.0f%%, dead letters %.0f%%", 100*st.Intake.Use, 100*st.Batches.Use, 100*st.Dead.Use))
 }
