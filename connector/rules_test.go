@@ -394,3 +394,19 @@ func TestRemovedSinkIsNamed(t *testing.T) {
 		t.Errorf("status names %v (%v)", st.Unused, err)
 	}
 }
+
+// What is sealed leaves the intake, the last of it too: a full intake recovers without a new call.
+func TestIntakeIsEmptiedBehindTheLastBatch(t *testing.T) {
+	s := newStore()
+	cfg := testConfig(t.TempDir())
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	o := operator(t, cfg, "a")
+	for i := range 3 {
+		r.deliver(fmt.Sprint("c", i)) // the second and third within a second of the first one's purge
+		r.eventually("loaded", func() bool { return s.calls() == i+1 })
+	}
+	r.eventually("the intake is empty", func() bool {
+		st, err := o.Status(t.Context())
+		return err == nil && st.Intake.Messages == 0
+	})
+}

@@ -34,7 +34,8 @@ type sealer struct {
 	seq    uint64 // its sequence, 0 without one
 	frames <-chan intakeFrame
 	open   []input // rest of a frame that spans batches
-	purged time.Time
+	purged time.Time // when sealed frames were last removed
+	left   bool      // some have been sealed since
 	sealed time.Time // when the last sealed message was written
 	empty  bool      // it holds nothing but the position
 	next   uint64    // sequence of the frame to come, where frames of one partition follow each other; 0 otherwise
@@ -98,8 +99,9 @@ func (s *sealer) session(ctx context.Context) error {
 			return err
 		}
 		s.sealed, s.empty = time.Now(), false
-		if err := s.purge(ctx); err != nil {
-			s.log.Warn("sealed frames not purged; tried again after the next batch", "partition", s.partition, "err", err)
+		s.left = true
+		if time.Since(s.purged) >= purgeInterval {
+			s.purge(ctx)
 		}
 	}
 }
@@ -116,7 +118,13 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 		version = s.at.Version
 		hurry   = s.hurry
 		idle    <-chan time.Time
+		purge   <-chan time.Time
 	)
+	if s.left {
+		t := time.NewTimer(time.Until(s.purged.Add(purgeInterval)))
+		defer t.Stop()
+		purge = t.C
+	}
 	if !s.empty && s.seq > 0 {
 		t := time.NewTimer(time.Until(s.sealed.Add(s.cfg.Retain)))
 		defer t.Stop()
@@ -151,6 +159,8 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 			return batch, nil
 		case <-idle:
 			return nil, nil
+		case <-purge:
+			s.purge(ctx)
 		case <-hurry:
 			if hurry = nil; len(batch) > 0 {
 				return batch, nil
@@ -393,15 +403,22 @@ func (s *sealer) count(was, is *counts) {
 	s.m.sealed.WithLabelValues(fateDamaged).Add(float64(is.Damaged - was.Damaged))
 }
 
-// purge removes the frames that are sealed whole, at most once a second.
-func (s *sealer) purge(ctx context.Context) error {
-	if time.Since(s.purged) < time.Second {
-		return nil
-	}
+// purgeInterval is the least time between two removals of sealed frames.
+const purgeInterval = time.Second
+
+// purge removes the frames that are sealed whole. It runs behind the last batch too, when nothing follows: a full intake
+// has to have room again, and raw bodies must not lie about until the next call.
+func (s *sealer) purge(ctx context.Context) {
 	s.purged = time.Now()
 	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(s.at.Position.Seq)}
 	if s.st.partitions > 1 {
 		opts = append(opts, jetstream.WithPurgeSubject(subject(subjectIntake, s.partition)))
 	}
-	return s.st.intake.Purge(ctx, opts...)
+	if err := s.st.intake.Purge(ctx, opts...); err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn("sealed frames not removed; tried again after the next batch", "partition", s.partition, "err", err)
+		}
+		return
+	}
+	s.left = false
 }
