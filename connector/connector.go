@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/postcall/postcall/transforms"
@@ -131,9 +132,10 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 		name    string
 		workers int
 		cons    jetstream.Consumer
+		needs   func(nats.Header) bool // nil needs every message
 		handle  func(context.Context, *sealed) error
 	}
-	starts := []starter{{name: consumerFates, workers: 1, handle: dead.putFates}}
+	starts := []starter{{name: consumerFates, workers: 1, needs: hasFates, handle: dead.putFates}}
 	var sinks []*sink
 	for _, sk := range c.Sinks {
 		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased}
@@ -150,7 +152,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 	}
 	for _, s := range starts {
 		g.Go(func(ctx context.Context) error {
-			return st.consume(ctx, s.cons, s.name, s.workers, dead, c.Log, s.handle)
+			return st.consume(ctx, s.cons, s.name, s.workers, dead, c.Log, s.needs, s.handle)
 		})
 	}
 	return sinks, nil

@@ -344,10 +344,10 @@ func TestStaleSealerIsFenced(t *testing.T) {
 	a, b := mk(), mk()
 	next := a.begin()
 	next.Position.Seq = 2
-	if err := a.publish(t.Context(), next, nil); err != nil {
+	if err := a.publish(t.Context(), next, newPayload(nil)); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.publish(t.Context(), next, nil); !errors.Is(err, errFenced) {
+	if err := b.publish(t.Context(), next, newPayload(nil)); !errors.Is(err, errFenced) {
 		t.Errorf("the second sealer got %v, want errFenced", err)
 	}
 }
@@ -397,7 +397,7 @@ func TestRetentionWaitsForEverySink(t *testing.T) {
 	for range 3 {
 		next := s.begin()
 		next.Position.Seq++
-		if err := s.publish(t.Context(), next, nil); err != nil {
+		if err := s.publish(t.Context(), next, newPayload(nil)); err != nil {
 			t.Fatal(err)
 		}
 	}

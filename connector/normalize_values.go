@@ -131,20 +131,52 @@ func sentimentKind(text string) string {
 func countWords(text string) (words int32) {
 	inWord := false // a letter or digit of the current part was counted
 	for i := 0; i < len(text); {
-		space, letter, size := false, false, 1
-		if c := text[i]; c < utf8.RuneSelf { // nearly all of them, without the tables of package unicode
-			space = c == ' ' || '\t' <= c && c <= '\r'
-			letter = 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
-		} else {
+		class, size := byteClass[text[i]], 1
+		if class == classWide {
 			var r rune
 			r, size = utf8.DecodeRuneInString(text[i:])
-			space, letter = unicode.IsSpace(r), unicode.IsLetter(r) || unicode.IsDigit(r)
+			class = classOf(r)
 		}
 		i += size
-		if letter && !inWord {
-			words++
+		switch class {
+		case classLetter:
+			if !inWord {
+				words++
+			}
+			inWord = true
+		case classSpace:
+			inWord = false
 		}
-		inWord = letter || inWord && !space
 	}
 	return words
+}
+
+// What a character is to countWords.
+const (
+	classOther = iota
+	classSpace
+	classLetter // or digit
+	classWide   // begins a character of more than one byte
+)
+
+// byteClass answers for nearly all characters without the tables of package unicode.
+var byteClass = func() (t [256]uint8) {
+	for c := range t {
+		if c < utf8.RuneSelf {
+			t[c] = classOf(rune(c))
+		} else {
+			t[c] = classWide
+		}
+	}
+	return t
+}()
+
+func classOf(r rune) uint8 {
+	switch {
+	case unicode.IsSpace(r):
+		return classSpace
+	case unicode.IsLetter(r), unicode.IsDigit(r):
+		return classLetter
+	}
+	return classOther
 }

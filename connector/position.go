@@ -72,7 +72,7 @@ func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
 	}
-	it, err := cons.Messages(jetstream.PullMaxMessages(16))
+	it, err := cons.Messages(jetstream.PullMaxMessages(4))
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
 	}

@@ -292,7 +292,7 @@ func TestDamagedSealedBatchIsKeptAndTheNextGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := sealMessage(subject(subjectBatches, 0), &sealed{Intake: at.Intake, Position: at.Position, Version: at.Version, Counts: at.Counts}, []byte("payload"))
+	m := sealMessage(subject(subjectBatches, 0), &sealed{Intake: at.Intake, Position: at.Position, Version: at.Version, Counts: at.Counts}, []byte("payload"), nil)
 	m.Data[len(m.Data)-1] ^= 1
 	if _, err := st.js.PublishMsg(t.Context(), m, jetstream.WithExpectLastSequencePerSubject(seq)); err != nil {
 		t.Fatal(err)

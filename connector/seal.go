@@ -30,10 +30,12 @@ type sealer struct {
 	erased    *erasures
 	hurry     <-chan struct{} // closed when the connector stops: a batch no longer waits for its age
 
-	at     sealed // header of the last sealed message
-	seq    uint64 // its sequence, 0 without one
-	frames <-chan intakeFrame
-	open   []input // rest of a frame that spans batches
+	at           sealed // header of the last sealed message
+	seq          uint64 // its sequence, 0 without one
+	frames       <-chan intakeFrame
+	open         []input // rest of a frame that spans batches
+	buf, message []byte  // reused from batch to batch
+
 	purged time.Time // when sealed frames were last removed
 	left   bool      // some have been sealed since
 	sealed time.Time // when the last sealed message was written
@@ -89,7 +91,7 @@ func (s *sealer) session(ctx context.Context) error {
 			return err
 		}
 		if len(batch) == 0 { // idle
-			if err := s.publish(ctx, s.begin(), nil); err != nil {
+			if err := s.publish(ctx, s.begin(), newPayload(s.buf)); err != nil {
 				return err
 			}
 			s.empty = true
@@ -223,7 +225,8 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 	// Compression never grows a payload by more than a few bytes per 128 KiB, so payload bytes decide.
 	limit := s.st.maxPayload - 64<<10
 	next := s.begin()
-	var events []byte
+	events := newPayload(s.buf)
+	defer func() { s.buf = events }()
 	fateBytes := 0
 	for i := range batch {
 		in := &batch[i]
@@ -232,16 +235,16 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 			err = fmt.Errorf("%d bytes after the transforms, the limit is %d", len(grown)-len(events), limit)
 		}
 		if err != nil { // DELIVERY.md, rule 7
-			in.result = result{fates: []fate{s.die(in, StageSeal, "too large to seal: "+err.Error())}}
+			in.result = result{fates: []fate{s.die(in, StageSeal, "it can't be sealed: "+err.Error())}}
 			grown = events
 		}
 		if next.Position != s.at.Position && len(grown)+fateBytes+s.fateSize(in) > limit {
-			if err := s.publish(ctx, next, events); err != nil {
+			// With its capacity cut: what follows in the same array is still needed.
+			if err := s.publish(ctx, next, events[:len(events):len(events)]); err != nil {
 				return err
 			}
-			own := grown[len(events):]
 			next, fateBytes = s.begin(), 0
-			grown = append([]byte(nil), own...)
+			grown = append(newPayload(grown), grown[len(events):]...) // to the front: publish has copied what was there
 		}
 		events, fateBytes = grown, fateBytes+s.fateSize(in)
 		s.add(next, in)
@@ -365,13 +368,13 @@ func (s *sealer) add(m *sealed, in *input) {
 
 // publish writes a sealed message behind the last one and nowhere else. While the stream is full it waits: the intake
 // fills up behind it, which is right.
-func (s *sealer) publish(ctx context.Context, m *sealed, events []byte) error {
-	payload, err := appendFates(nil, m.Fates)
+func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
+	payload, err := finishPayload(payload, m.Fates)
 	if err != nil {
 		return err
 	}
-	subj := subject(subjectBatches, s.partition)
-	msg := sealMessage(subj, m, append(payload, events...))
+	msg := sealMessage(subject(subjectBatches, s.partition), m, payload, s.message)
+	s.message = msg.Data
 	for attempt := 1; ; attempt++ {
 		pctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the sealed batch was not durable in time"))
 		ack, err := s.st.js.PublishMsg(pctx, msg, jetstream.WithExpectLastSequencePerSubject(s.seq), jetstream.WithRetryAttempts(0))

@@ -22,7 +22,7 @@ import (
 // dropped on the way. Its bytes never change. Where the sealer stands is part of the message, in its header, so that
 // position and output can't disagree (DELIVERY.md, rules 3 and 4). Layout of the data, integers little endian:
 //
-//	"PCS1" | crc32c of header text and the rest, 4 bytes | zstd( uvarint and fates as JSON | transforms.Events )
+//	"PCS1" | crc32c of header text and the rest, 4 bytes | zstd( length of the events, 4 bytes | transforms.Events | fates as JSON )
 const (
 	sealedMagic = "PCS1"
 
@@ -101,7 +101,8 @@ var (
 		}
 		return e
 	}}
-	zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
+	payloadBuffers = sync.Pool{New: func() any { return new([]byte) }}
+	zstdDecoder    = sync.OnceValue(func() *zstd.Decoder {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(256<<20))
 		if err != nil {
 			panic(err)
@@ -110,8 +111,27 @@ var (
 	})
 )
 
-// sealMessage makes the message of a batch. payload is what appendFates and transforms.AppendEvents wrote.
-func sealMessage(subj string, s *sealed, payload []byte) *nats.Msg {
+// payloadHead is the room for the length of the events.
+const payloadHead = 4
+
+// newPayload begins a payload in buf, which is reused; transforms.AppendEvents goes on behind it.
+func newPayload(buf []byte) []byte { return append(buf[:0], 0, 0, 0, 0) }
+
+// finishPayload adds the fates behind the events. They are encoded already in all but a few batches: as nothing.
+func finishPayload(payload []byte, fates []fate) ([]byte, error) {
+	binary.LittleEndian.PutUint32(payload, uint32(len(payload)-payloadHead))
+	if len(fates) == 0 {
+		return payload, nil
+	}
+	b, err := json.Marshal(fates)
+	if err != nil {
+		return payload, fmt.Errorf("encode the fates of a batch: %w", err)
+	}
+	return append(payload, b...), nil
+}
+
+// sealMessage makes the message of a batch in buf, which is reused. payload is what finishPayload returned.
+func sealMessage(subj string, s *sealed, payload, buf []byte) *nats.Msg {
 	countsJSON, _ := json.Marshal(s.Counts)
 	h := nats.Header{
 		headerIntake:   {s.Intake},
@@ -121,21 +141,13 @@ func sealMessage(subj string, s *sealed, payload []byte) *nats.Msg {
 		headerEvents:   {strconv.Itoa(len(s.Events))}, // to load
 		headerFates:    {strconv.Itoa(len(s.Fates))},
 	}
-	data := append(make([]byte, 0, len(payload)/3+64), sealedMagic...)
+	data := append(buf[:0], sealedMagic...)
 	data = append(data, 0, 0, 0, 0)
 	enc := zstdEncoders.Get().(*zstd.Encoder)
 	data = enc.EncodeAll(payload, data)
 	zstdEncoders.Put(enc)
 	binary.LittleEndian.PutUint32(data[4:], sealedSum(h, data))
 	return &nats.Msg{Subject: subj, Header: h, Data: data}
-}
-
-func appendFates(dst []byte, fates []fate) ([]byte, error) {
-	b, err := json.Marshal(fates)
-	if err != nil {
-		return dst, fmt.Errorf("encode the fates of a batch: %w", err)
-	}
-	return appendBytes(dst, b), nil
 }
 
 func headerText(h nats.Header) string {
@@ -183,20 +195,24 @@ func openMessage(h nats.Header, data []byte) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := zstdDecoder().DecodeAll(data[8:], nil)
+	buf := payloadBuffers.Get().(*[]byte)
+	defer payloadBuffers.Put(buf)
+	payload, err := zstdDecoder().DecodeAll(data[8:], (*buf)[:0])
 	if err != nil {
 		return nil, fmt.Errorf("sealed message: decompress: %w: %w", err, ErrDamaged)
 	}
-	r := reader{payload}
-	fates, ok := r.bytes()
-	if !ok {
-		return nil, fmt.Errorf("sealed message: fates cut short: %w", ErrDamaged)
+	*buf = payload // DecodeEvents copies what it keeps
+	if len(payload) < payloadHead || uint64(len(payload)-payloadHead) < uint64(binary.LittleEndian.Uint32(payload)) {
+		return nil, fmt.Errorf("sealed message: cut short: %w", ErrDamaged)
 	}
-	if err := json.Unmarshal(fates, &s.Fates); err != nil {
-		return nil, fmt.Errorf("sealed message: fates: %w: %w", err, ErrDamaged)
-	}
-	if s.Events, err = transforms.DecodeEvents(r.b); err != nil {
+	events, fates := payload[payloadHead:], payload[payloadHead+binary.LittleEndian.Uint32(payload):]
+	if s.Events, err = transforms.DecodeEvents(events[:len(events)-len(fates)]); err != nil {
 		return nil, fmt.Errorf("sealed message: events: %w: %w", err, ErrDamaged)
+	}
+	if len(fates) > 0 {
+		if err := json.Unmarshal(fates, &s.Fates); err != nil {
+			return nil, fmt.Errorf("sealed message: fates: %w: %w", err, ErrDamaged)
+		}
 	}
 	s.Token = token(h, data)
 	return s, nil

@@ -27,14 +27,14 @@ func sealedExample(t testing.TB) (*sealed, *nats.Msg) {
 			{Tenant: "b", CallID: "1", Version: 8},
 		},
 	}
-	payload, err := appendFates(nil, s.Fates)
+	payload, err := transforms.AppendEvents(newPayload(nil), s.Events)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if payload, err = transforms.AppendEvents(payload, s.Events); err != nil {
+	if payload, err = finishPayload(payload, s.Fates); err != nil {
 		t.Fatal(err)
 	}
-	return s, sealMessage("postcall.batches.0", s, payload)
+	return s, sealMessage("postcall.batches.0", s, payload, nil)
 }
 
 func TestSealedMessageRoundTrip(t *testing.T) {
@@ -73,14 +73,14 @@ func TestDamagedSealedMessageIsSeen(t *testing.T) {
 
 func TestTokenFollowsFromContentAndPosition(t *testing.T) {
 	s, msg := sealedExample(t)
-	payload, _ := appendFates(nil, s.Fates)
-	payload, _ = transforms.AppendEvents(payload, s.Events)
-	same := sealMessage("postcall.batches.0", s, payload)
+	payload, _ := transforms.AppendEvents(newPayload(nil), s.Events)
+	payload, _ = finishPayload(payload, s.Fates)
+	same := sealMessage("postcall.batches.0", s, payload, nil)
 	if token(msg.Header, msg.Data) != token(same.Header, same.Data) {
 		t.Error("the same message sealed twice has two tokens")
 	}
 	s.Position.Event++
-	other := sealMessage("postcall.batches.0", s, payload)
+	other := sealMessage("postcall.batches.0", s, payload, nil)
 	if token(msg.Header, msg.Data) == token(other.Header, other.Data) {
 		t.Error("another position has the same token")
 	}

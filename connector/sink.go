@@ -277,10 +277,13 @@ func (s *streams) consumer(ctx context.Context, name string, workers int) (jetst
 	return c, nil
 }
 
+// hasFates spares the dead letters' consumer the decoding of nearly every message.
+func hasFates(h nats.Header) bool { return h.Get(headerFates) != "0" }
+
 // consume hands each sealed message to handle, with up to workers at once, until ctx ends. A damaged message is kept whole
 // as a dead letter.
 func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string, workers int, dead *deadLetters, log *slog.Logger,
-	handle func(context.Context, *sealed) error,
+	needs func(nats.Header) bool, handle func(context.Context, *sealed) error,
 ) error {
 	it, err := c.Messages(jetstream.PullMaxMessages(max(workers, 1)))
 	if err != nil {
@@ -305,6 +308,10 @@ func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string
 			continue
 		}
 		g.Go(func() error {
+			if needs != nil && !needs(msg.Headers()) {
+				_ = msg.Ack() // delivered again where it is lost
+				return nil
+			}
 			stop := keepAlive(ctx, msg)
 			defer stop()
 			err := handleMessage(ctx, msg, name, dead, log, handle)
