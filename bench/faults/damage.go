@@ -93,23 +93,22 @@ func damageBatches(damage func(string) error) func(context.Context, *running) er
 
 // damage damages the newest file of a stream.
 func (w *world) damage(stream string, how func(string) error) error {
-	blocks, err := filepath.Glob(filepath.Join(w.data(), "jetstream", "*", "streams", stream, "msgs", "*.blk"))
+	blocks, err := filepath.Glob(filepath.Join(w.data(), "jetstream", "jetstream", "*", "streams", stream, "msgs", "*.blk"))
 	if err != nil {
 		return err
 	}
-	newest, size := "", int64(0)
-	number := -1
+	newest, number := "", -1
 	for _, b := range blocks {
 		var n int
 		fi, err := os.Stat(b)
-		if _, serr := fmt.Sscanf(filepath.Base(b), "%d.blk", &n); serr != nil || err != nil || fi.Size() == 0 {
+		if _, serr := fmt.Sscanf(filepath.Base(b), "%d.blk", &n); serr != nil || err != nil || fi.Size() < 1000 {
 			continue
 		}
 		if n > number {
-			newest, number, size = b, n, fi.Size()
+			newest, number = b, n
 		}
 	}
-	if size < 1000 {
+	if newest == "" {
 		return errors.New("the stream has no file with messages in " + w.data())
 	}
 	return how(newest)

@@ -179,6 +179,9 @@ func (h *harness) one(ctx context.Context, r row) result {
 	for _, e := range []*engine{h.clickhouse, h.elasticsearch} {
 		res.err = errors.Join(res.err, e.fit(ctx))
 	}
+	if res.err != nil {
+		run.expect.patient = 10 * time.Second // the numbers are of use, and no more than that
+	}
 	if run.w != nil && ctx.Err() == nil {
 		stop := run.w.show(ctx)
 		t, err := run.w.settle(ctx, run.expect)
