@@ -88,8 +88,9 @@ e2e: build bin/local bin/noskip ## the built program, from the delivery to both 
 	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
 
 .PHONY: faults
-faults: build bin/local bin/noskip ## the tests that kill, fill, break and restart things
-	$(UP) $(GO_TEST) -count 1 -run 'Fault|Kill|Crash|Restart|Damage' ./... | bin/noskip
+faults: build bin/local ## kill, freeze, fill, damage and poison it under load and count what is lost (FAULTS=short|long, RUN=REGEXP)
+	cd bench && go build -o ../bin/faults ./faults
+	bin/faults -run '$(RUN)'
 
 .PHONY: fuzz
 fuzz: ## every fuzz test for FUZZTIME

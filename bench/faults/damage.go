@@ -55,8 +55,7 @@ func damageIntake(damage func(string) error) func(context.Context, *running) err
 		if err := os.Remove(held); err != nil {
 			return err
 		}
-		r.expect = expect{lossy: true, patient: 15 * time.Second}
-		return w.serve(ctx)
+		return r.afterDamage(ctx)
 	}
 }
 
@@ -86,9 +85,17 @@ func damageBatches(damage func(string) error) func(context.Context, *running) er
 		if err != nil {
 			return err
 		}
-		r.expect = expect{lossy: true, patient: 15 * time.Second}
-		return w.serve(ctx)
+		return r.afterDamage(ctx)
 	}
+}
+
+// afterDamage starts postcall on what is left. Deliveries go on, as they would: some gaps show only then.
+func (r *running) afterDamage(ctx context.Context) error {
+	r.expect = expect{lossy: true, patient: 15 * time.Second}
+	if err := r.w.serve(ctx); err != nil {
+		return err
+	}
+	return r.w.correct(ctx, 40)
 }
 
 // damage damages the newest file of a stream.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -206,7 +207,7 @@ func (h *harness) one(ctx context.Context, r row) result {
 // judge gives the verdict.
 func (r *result) judge(run *running) {
 	t := r.tally
-	if t != nil && run.expect.lossy && t.lost > 0 {
+	if t != nil && run.expect.lossy && t.lost+t.stale > 0 {
 		t.judgeLoss(run.w)
 	}
 	off := r.err != nil || t == nil && run.w != nil || t != nil && len(t.notes) > 0
@@ -224,20 +225,13 @@ func (r *result) judge(run *running) {
 
 // judgeLoss lets a loss pass where an alarm told of it.
 func (t *tally) judgeLoss(w *world) {
-	notes := t.notes
-	t.notes = nil
 	alarms := w.metric("postcall_alarms_total")
-	for _, n := range notes {
-		if strings.HasPrefix(n, "lost: ") {
-			if alarms == 0 {
-				t.note("%d calls lost and no alarm tells of it (postcall_alarms_total is 0): %s", t.lost, n)
-			} else {
-				t.remarks = append(t.remarks, fmt.Sprintf("%d calls lost with the damaged file, and %g alarms raised", t.lost, alarms))
-			}
-			continue
-		}
-		t.notes = append(t.notes, n)
+	if alarms == 0 {
+		t.note("%d calls lost and %d stale with the damaged file, and no alarm tells of it: postcall_alarms_total is 0", t.lost, t.stale)
+		return
 	}
+	t.notes = slices.DeleteFunc(t.notes, func(n string) bool { return strings.HasPrefix(n, "lost: ") || strings.HasPrefix(n, "stale in ") })
+	t.remarks = append(t.remarks, fmt.Sprintf("%d calls lost and %d stale with the damaged file; postcall_alarms_total is %g", t.lost, t.stale, alarms))
 }
 
 // saveLog keeps the log of a row that is off.

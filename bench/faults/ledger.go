@@ -67,9 +67,6 @@ func (l *ledger) planned() int {
 	return n
 }
 
-// planAgain plans one more delivery of every call.
-func (l *ledger) planAgain() { l.extra += len(l.calls) }
-
 // request is the body of a delivery.
 func (l *ledger) request(i, serial int) []byte {
 	if l.body != nil {
