@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -12,6 +11,11 @@ import (
 
 // SinkKey names a call in a store.
 type SinkKey struct{ Tenant, CallID string }
+
+type heldEvent struct {
+	key     SinkKey
+	version int64
+}
 
 // Versioner is an optional ability of a Loader: the highest version the store has of each call, 0 where it has none.
 type Versioner interface {
@@ -44,14 +48,10 @@ func (o *Operator) Audit(ctx context.Context, sink Sink, progress func(done, all
 		return nil, fmt.Errorf("sink %s can't be audited", sink.Name)
 	}
 	res := &AuditResult{Sink: sink.Name, Missing: []AuditMissing{}}
-	type version struct {
-		key     SinkKey
-		version int64
-	}
-	dead := map[version]bool{}
+	dead := map[heldEvent]bool{}
 	err := o.Dead(ctx, DeadFilter{Stage: StageLoad, Closed: true}, func(l *DeadLetter) error {
 		if l.Sink == sink.Name || l.Sink == "" {
-			dead[version{SinkKey{l.Tenant, l.CallID}, l.Version}] = true
+			dead[heldEvent{SinkKey{l.Tenant, l.CallID}, l.Version}] = true
 		}
 		return nil
 	})
@@ -85,7 +85,7 @@ func (o *Operator) Audit(ctx context.Context, sink Sink, progress func(done, all
 			for i := range part {
 				switch {
 				case found[i] >= part[i].Version:
-				case dead[version{keys[i], part[i].Version}]:
+				case dead[heldEvent{keys[i], part[i].Version}]:
 					res.Dead++
 				default:
 					res.Missing = append(res.Missing, AuditMissing{part[i].Tenant, part[i].CallID, part[i].Version, found[i], m.Token})
@@ -120,8 +120,16 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			return res, err
 		}
 	}
-	k := &sink{Sink: s, dead: o.dead, log: slog.New(slog.DiscardHandler), m: o.dead.m, guard: &shareGuard{limit: o.cfg.MaxDeadShare}, erased: o.erased}
-	err := o.st.each(ctx, streamBatches, 1, false, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+	held := map[heldEvent]bool{}
+	err := o.Dead(ctx, DeadFilter{Stage: StageLoad, Sink: s.Name}, func(l *DeadLetter) error {
+		held[heldEvent{SinkKey{l.Tenant, l.CallID}, l.Version}] = true
+		return nil
+	})
+	if err != nil {
+		return res, err
+	}
+	k := &sink{Sink: s, dead: o.dead, log: o.dead.log, m: o.dead.m, guard: &shareGuard{limit: o.cfg.MaxDeadShare}, erased: o.erased}
+	err = o.st.each(ctx, streamBatches, 1, false, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		if meta.Timestamp.Before(since) || (!until.IsZero() && !meta.Timestamp.Before(until)) {
 			return nil
 		}
@@ -130,7 +138,16 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			return nil //nolint:nilerr // a damaged batch is a dead letter already
 		}
 		b, _ := m.batch()
-		b = o.erased.spare(b).under(id)
+		rest := make([]int, 0, len(b.Events)) // what is held back stays so: its own replay brings it back
+		for i := range b.Events {
+			if e := &b.Events[i]; !held[heldEvent{SinkKey{e.Tenant, e.CallID}, e.Version}] {
+				rest = append(rest, i)
+			}
+		}
+		if len(rest) < len(b.Events) {
+			b = b.pick(rest)
+		}
+		b = b.under(id)
 		if err := k.flush(ctx, b); err != nil {
 			return err
 		}

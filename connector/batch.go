@@ -19,8 +19,9 @@ type Batch struct {
 	// Events are what is to be stored: kept events only, the highest version of each (tenant, callId) only.
 	Events []transforms.Event
 
-	root  string // token of the sealed message; "" where Token is it
-	index []int  // of each event in the sealed message's batch; nil where it is its own
+	replay string // "" or what a replay puts before every token
+	root   string // token of the sealed message; "" where Token is it
+	index  []int  // of each event in the sealed message's batch; nil where it is its own
 }
 
 // origin is the token of the sealed message, and at an event's index in that message's batch: together they name a row
@@ -42,19 +43,20 @@ func (b *Batch) at(i int) int {
 // pick is the part of the batch with the given events, in their order. Its token follows from the sealed message and
 // the rows alone, so the same part has the same token after a crash too (DELIVERY.md, rule 17).
 func (b *Batch) pick(events []int) Batch {
-	p := Batch{root: b.origin(), Events: make([]transforms.Event, len(events)), index: make([]int, len(events))}
+	p := Batch{root: b.origin(), replay: b.replay, Events: make([]transforms.Event, len(events)), index: make([]int, len(events))}
 	h := sha256.New()
 	for i, e := range events {
 		p.Events[i], p.index[i] = b.Events[e], b.at(e)
 		_, _ = fmt.Fprintf(h, "%d,", p.index[i])
 	}
-	p.Token = p.root + "-" + hex.EncodeToString(h.Sum(nil)[:8])
+	p.Token = p.replay + p.root + "-" + hex.EncodeToString(h.Sum(nil)[:8])
 	return p
 }
 
 // under is the batch as a replay of that id: its tokens, and those of its parts, are the replay's own.
 func (b Batch) under(id string) Batch {
-	b.Token, b.root = id+"-"+b.Token, id+"-"+b.origin()
+	b.root, b.replay = b.origin(), id+"-"
+	b.Token = b.replay + b.Token
 	return b
 }
 

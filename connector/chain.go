@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +25,9 @@ type chain struct {
 	timeout time.Duration
 	log     *slog.Logger
 	m       *metrics
-	failing atomic.Bool // the last call failed
-	giveUp  int         // failed attempts in a row that end the run; 0 never gives up
+	turn    sync.RWMutex // held alone by the calls that decide about a single event: another's poison must not kill its plugin meanwhile
+	failing atomic.Bool  // the last call failed
+	giveUp  int          // failed attempts in a row that end the run; 0 never gives up
 }
 
 // result is what the chain makes of one received event.
@@ -72,7 +74,7 @@ func (c *chain) apply(ctx context.Context, in []transforms.Event) ([]result, err
 func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
 	const patience = 3
 	for attempt := 1; ; attempt++ {
-		out, err := c.call(ctx, t, in)
+		out, err := c.call(ctx, t, in, len(in) == 1 && attempt > 1)
 		c.failing.Store(err != nil)
 		if err == nil {
 			var rs []result
@@ -85,7 +87,9 @@ func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([
 		}
 		c.m.transformed.WithLabelValues(t.Name).Inc()
 		c.log.Warn("transform failed; its events wait", "transform", t.Name, "events", len(in), "attempt", attempt, "err", err)
-		if (attempt >= patience || transforms.IsPermanent(err)) && len(in) > 1 {
+		// A plugin that is gone, or hangs, but takes a canary, has met something in this batch: halved at once, the search
+		// costs a deadline a level.
+		if len(in) > 1 && (attempt >= patience || transforms.IsPermanent(err) || pluginLost(err) && c.canary(ctx, t)) {
 			mid := len(in) / 2
 			a, err := c.step(ctx, t, in[:mid])
 			if err != nil {
@@ -107,7 +111,18 @@ func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([
 	}
 }
 
-func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event) ([]transforms.Event, error) {
+func pluginLost(err error) bool {
+	return errors.Is(err, transforms.ErrPluginGone) || errors.Is(err, transforms.ErrPluginTimeout) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event, alone bool) ([]transforms.Event, error) {
+	if alone {
+		c.turn.Lock()
+		defer c.turn.Unlock()
+	} else {
+		c.turn.RLock()
+		defer c.turn.RUnlock()
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("transform %s missed its deadline of %s", t.Name, c.timeout))
 	defer cancel()
 	batch := make([]transforms.Event, len(in)) // the transform owns what it is handed; in is needed for another attempt
@@ -116,7 +131,7 @@ func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event) ([
 }
 
 func (c *chain) canary(ctx context.Context, t Transform) bool {
-	_, err := c.call(ctx, t, []transforms.Event{{Tenant: "postcall", CallID: "canary"}})
+	_, err := c.call(ctx, t, []transforms.Event{{Tenant: "postcall", CallID: "canary"}}, true)
 	return err == nil
 }
 
@@ -148,7 +163,7 @@ func pair(name string, in, out []transforms.Event) ([]result, error) {
 
 func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) fate {
 	return fate{
-		Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID,
+		Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID, Parent: e.ParentCallID,
 		Version: e.Version, Received: e.ReceivedAt, Attempts: attempts,
 	}
 }

@@ -169,7 +169,6 @@ func unique(list []string) bool {
 
 func (c *Config) checkBounds(k *checker) {
 	for key, d := range map[string]time.Duration{
-		"POSTCALL_RETAIN":                c.Retain,
 		"POSTCALL_BATCH_MAX_AGE":         c.Batch.MaxAge,
 		"POSTCALL_TRANSFORM_TIMEOUT":     c.Transform.Timeout,
 		"POSTCALL_CLICKHOUSE_TIMEOUT":    c.ClickHouse.Timeout,
@@ -177,6 +176,7 @@ func (c *Config) checkBounds(k *checker) {
 	} {
 		k.want(d > 0, key, "duration", "it is not more than 0", "write for example 30s")
 	}
+	k.want(c.Retain >= time.Minute, "POSTCALL_RETAIN", "duration", "it is less than a minute", "write for example 24h")
 	k.want(c.MaxDeadShare >= 0 && c.MaxDeadShare <= 1, "POSTCALL_MAX_DEAD_SHARE", "number", "it is out of bounds", "write 0 to 1")
 	k.want(c.ShutdownTimeout > 0, "POSTCALL_SHUTDOWN_TIMEOUT", "duration", "it is not more than 0", "write for example 30s")
 	for key, b := range map[string]struct{ n, low, high int }{
@@ -194,7 +194,7 @@ func (c *Config) checkBounds(k *checker) {
 		"POSTCALL_INTAKE_MAX_BYTES":     {c.Intake.MaxBytes, 16 * mib, 64 * tib},
 		"POSTCALL_INTAKE_MAX_IN_FLIGHT": {c.Intake.MaxInFlight, mib, tib},
 		"POSTCALL_BATCH_MAX_BYTES":      {c.Batch.MaxBytes, 32 * mib, 64 * tib},
-		"POSTCALL_BATCH_DEAD_BYTES":     {c.Batch.DeadBytes, mib, 64 * tib},
+		"POSTCALL_BATCH_DEAD_BYTES":     {c.Batch.DeadBytes, 64 * mib, 64 * tib},
 		"POSTCALL_INTAKE_MAX_BODY":      {c.Intake.MaxBody, kib, 64 * mib},
 	} {
 		ok := b.low <= b.n && b.n <= b.high || key == "POSTCALL_INTAKE_MAX_BODY" && b.n == 0

@@ -54,12 +54,12 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 
 	// Each stage has a context of its own: they end one after the other, from the front to the back.
 	stages := newStages(ctx)
-	dead := &deadLetters{js: st.js, cipher: cipher, m: m}
+	dead := &deadLetters{js: st.js, cipher: cipher, log: c.Log, m: m}
 	erased := newErasures(c.Config.RedactKeys())
 	if err := erased.load(ctx, st); err != nil {
 		return err
 	}
-	stages.sinks.Go(func(ctx context.Context) error { return erased.follow(ctx, st) })
+	stages.sinks.Go(func(ctx context.Context) error { return erased.follow(ctx, st, c.Log) })
 	sinks, err := c.startSinks(ctx, stages.sinks, st, dead, erased, m)
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
@@ -87,7 +87,13 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
 	stages.sinks.Go(ret.run)
 	if st.srv != nil {
-		stages.sinks.Go(func(ctx context.Context) error { return st.serveControl(ctx, c.Config.DataDir, c.Log) })
+		control, err := listenControl(context.WithoutCancel(ctx), c.Config.DataDir, c.Log)
+		if err != nil {
+			return errors.Join(err, stages.stop(context.Background()))
+		}
+		if control != nil {
+			stages.sinks.Go(func(ctx context.Context) error { return st.serveControl(ctx, control) })
+		}
 		in.disk = &diskWatch{dir: c.Config.DataDir, log: c.Log, m: m}
 		stages.sinks.Go(in.disk.run)
 	}
@@ -113,9 +119,13 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	adm.ready.Store(false)
 	stopCtx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.Config.ShutdownTimeout, errors.New("the shutdown deadline passed"))
 	defer cancel()
-	servers.stop(stopCtx)
+	answerCtx, cancel := context.WithTimeout(stopCtx, c.Config.ShutdownTimeout/4) // a slow sender must not take it all
+	servers.stop(answerCtx)
+	cancel()
 	if ctx.Err() != nil { // asked to stop; after a failure there is nothing to wait for
-		c.drain(stopCtx, st, ch, sinks)
+		drainCtx, cancel := context.WithTimeout(stopCtx, c.Config.ShutdownTimeout*3/4)
+		defer cancel()
+		c.drain(drainCtx, st, ch, sinks)
 	}
 	serr := stages.stop(stopCtx)
 	in.close()
@@ -170,9 +180,13 @@ func (c *Connector) sinkNames() []string {
 // its way (DELIVERY.md, rule 7).
 func bodyLimit(cfg Config, maxPayload int) (int64, error) {
 	share := int64(maxPayload / 4)
-	switch limit := int64(cfg.Intake.MaxBody); {
-	case limit == 0:
-		return min(share, 2<<20), nil
+	limit := int64(cfg.Intake.MaxBody)
+	if limit == 0 {
+		limit = min(share, 2<<20)
+	}
+	switch {
+	case limit > int64(cfg.Intake.MaxInFlight):
+		return 0, fmt.Errorf("POSTCALL_INTAKE_MAX_IN_FLIGHT has no room for one body of %d bytes: raise it, or lower POSTCALL_INTAKE_MAX_BODY", limit)
 	case limit > share:
 		return 0, fmt.Errorf("POSTCALL_INTAKE_MAX_BODY is over a quarter of the stream's max_payload (%d bytes): set it to %d or less, or raise max_payload", maxPayload, share)
 	default:

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,11 +22,11 @@ import (
 // use it, and nobody else.
 const controlSocket = "control.sock"
 
-// serveControl passes connections on until ctx ends.
-func (s *streams) serveControl(ctx context.Context, dir string, log *slog.Logger) error {
+// listenControl opens the socket. A failure is no reason not to run.
+func listenControl(ctx context.Context, dir string, log *slog.Logger) (net.Listener, error) {
 	path := filepath.Join(dir, controlSocket)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed process leaves it; the lock is ours
-		return fmt.Errorf("remove the old control socket: %w", err)
+		return nil, fmt.Errorf("remove the old control socket: %w", err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
 	if err == nil {
@@ -33,16 +34,27 @@ func (s *streams) serveControl(ctx context.Context, dir string, log *slog.Logger
 	}
 	if err != nil {
 		log.Warn("postcall dead, status and audit can't reach this process; a shorter POSTCALL_DATA_DIR may help", "err", err)
-		return nil
+		return nil, nil
 	}
+	return l, nil
+}
+
+// serveControl passes connections on until ctx ends.
+func (s *streams) serveControl(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
 		c, err := l.Accept()
-		if err != nil {
-			return nil //nolint:nilerr // the listener was closed: the connector stops
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil { // too many open files, for example: it passes
+			if sleep(ctx, time.Second) != nil {
+				return nil
+			}
+			continue
 		}
 		wg.Go(func() { s.pass(ctx, c) })
 	}
@@ -88,7 +100,13 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 	if err != nil {
 		return nil, err
 	}
-	o := &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, m: newMetrics("")}, erased: newErasures(cfg.RedactKeys())}
+	if st.srv != nil {
+		if err := st.alignIntake(ctx, log, newMetrics("")); err != nil {
+			st.close()
+			return nil, err
+		}
+	}
+	o := &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, log: log, m: newMetrics("")}, erased: newErasures(cfg.RedactKeys())}
 	if err := o.erased.load(ctx, st); err != nil {
 		st.close()
 		return nil, err
@@ -165,8 +183,19 @@ func (s *streams) each(ctx context.Context, stream string, from uint64, headers 
 		return fmt.Errorf("read stream %s: %w", stream, err)
 	}
 	defer it.Stop()
+	defer context.AfterFunc(ctx, it.Stop)()
 	for {
-		msg, err := it.Next(jetstream.NextContext(ctx))
+		msg, err := it.Next(jetstream.NextMaxWait(2 * time.Second))
+		if errors.Is(err, nats.ErrTimeout) && ctx.Err() == nil { // what was still to come may have been removed meanwhile
+			info, err := st.Info(ctx)
+			if err != nil {
+				return fmt.Errorf("look up stream %s: %w", stream, err)
+			}
+			if info.State.Msgs == 0 || info.State.FirstSeq > last {
+				return nil
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", stream, err)
 		}

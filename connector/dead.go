@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -50,8 +51,48 @@ type DeadLetter struct {
 	State  string    `json:"state,omitempty"`
 	Closed time.Time `json:"closed,omitzero"`
 	// Body is the raw body, encrypted; Event the sealed event (after redaction) in transforms' wire format. One is set.
-	Body  []byte `json:"body,omitempty"`
-	Event []byte `json:"event,omitempty"`
+	Body  []byte `json:"-"`
+	Event []byte `json:"-"`
+}
+
+// A dead letter's message has all but Body and Event as JSON in its header, and those as its data, one of them: so what
+// fitted a frame or a sealed message fits a dead letter too.
+const (
+	headerDead  = "Postcall-Dead"
+	headerHolds = "Postcall-Holds" // "body" or "event"
+)
+
+func (l *DeadLetter) message() (*nats.Msg, error) {
+	meta, err := json.Marshal(l)
+	if err != nil {
+		return nil, fmt.Errorf("encode dead letter %s: %w", l.ID, err)
+	}
+	m := &nats.Msg{Subject: l.subject(), Header: nats.Header{headerDead: {string(meta)}}}
+	switch {
+	case l.State != "":
+		m.Header.Set(headerState, l.State)
+	case len(l.Event) > 0:
+		m.Header.Set(headerHolds, "event")
+		m.Data = l.Event
+	default:
+		m.Header.Set(headerHolds, "body")
+		m.Data = l.Body
+	}
+	return m, nil
+}
+
+// readDead decodes a dead letter's message; without its data where only headers were read.
+func readDead(h nats.Header, data []byte) (*DeadLetter, error) {
+	var l DeadLetter
+	if err := json.Unmarshal([]byte(h.Get(headerDead)), &l); err != nil {
+		return nil, fmt.Errorf("dead letter can't be read: %w: %w", err, ErrDamaged)
+	}
+	if h.Get(headerHolds) == "event" {
+		l.Event = data
+	} else if len(data) > 0 {
+		l.Body = data
+	}
+	return &l, nil
 }
 
 // deadID names a dead letter by where it comes from, so that a redelivery writes the same one (DELIVERY.md, rules 4, 5).
@@ -64,18 +105,18 @@ func deadID(batch string, index int, sink string) string {
 type deadLetters struct {
 	js     jetstream.JetStream
 	cipher *bodyCipher
+	log    *slog.Logger
 	m      *metrics
 }
 
 // put stores an entry unless it is there already. After a nil error it is durable.
 func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
-	b, err := json.Marshal(l)
+	msg, err := l.message()
 	if err != nil {
-		return fmt.Errorf("encode dead letter %s: %w", l.ID, err)
+		return err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the dead letter was not durable in time"))
 	defer cancel()
-	msg := &nats.Msg{Subject: l.subject(), Data: b}
 	_, err = d.js.PublishMsg(ctx, msg, jetstream.WithExpectLastSequencePerSubject(0))
 	if isStale(err) {
 		return nil
@@ -85,6 +126,26 @@ func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
 	}
 	d.m.dead.WithLabelValues(l.Stage, l.Sink).Add(float64(max(l.Events, 1)))
 	return nil
+}
+
+// insist stores an entry and waits, with an alarm, for as long as it can't: what is to be held back must not be lost, and
+// its stage stands still meanwhile (DELIVERY.md, rule 19).
+func (d *deadLetters) insist(ctx context.Context, l DeadLetter) error {
+	for try := 1; ; try++ {
+		err := d.put(ctx, l)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		d.m.alarms.WithLabelValues("dead-letters").Inc()
+		d.log.Error("dead letter not stored; its stage waits: purge or replay some, or raise POSTCALL_BATCH_DEAD_BYTES",
+			"stage", l.Stage, "sink", l.Sink, "attempt", try, "err", err)
+		if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
+			return err
+		}
+	}
 }
 
 func (l *DeadLetter) subject() string {
@@ -104,12 +165,12 @@ func (d *deadLetters) putRefusedBody(ctx context.Context, del delivery, reason s
 
 // putFates derives the dead letters of a sealed message from the fates in it.
 func (d *deadLetters) putFates(ctx context.Context, s *sealed) error {
-	for _, f := range s.Fates {
+	for i, f := range s.Fates {
 		if f.Outcome == fateDropped {
 			continue
 		}
-		err := d.put(ctx, DeadLetter{
-			ID: deadID(s.Token, f.Index, ""), Stage: f.Stage, Reason: f.Reason, Tenant: f.Tenant, Source: f.Source, CallID: f.CallID,
+		err := d.insist(ctx, DeadLetter{
+			ID: deadID(s.Token, i, ""), Stage: f.Stage, Reason: f.Reason, Tenant: f.Tenant, Source: f.Source, CallID: f.CallID,
 			Version: f.Version, Batch: s.Token, Events: max(f.Events, 1), Attempts: f.Attempts, Received: f.Received, Died: time.Now().UTC(), Body: f.Body,
 		})
 		if err != nil {
@@ -126,7 +187,7 @@ func (d *deadLetters) putRefused(ctx context.Context, sink string, b Batch, inde
 	if err != nil {
 		return err
 	}
-	return d.put(ctx, DeadLetter{
+	return d.insist(ctx, DeadLetter{
 		ID: deadID(b.origin(), b.at(index), sink), Stage: StageLoad, Sink: sink, Reason: reason.Error(), Tenant: e.Tenant, Source: e.Source,
 		CallID: e.CallID, Version: e.Version, Batch: b.origin(), Events: 1, Attempts: attempts, Received: e.ReceivedAt, Died: time.Now().UTC(), Event: wire,
 	})

@@ -2,7 +2,6 @@ package connector
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,14 +44,17 @@ func (o *Operator) Dead(ctx context.Context, filter DeadFilter, f func(*DeadLett
 			if strings.HasPrefix(msg.Subject(), subjectSplit) {
 				return nil
 			}
-			var l DeadLetter
-			if err := json.Unmarshal(msg.Data(), &l); err != nil {
-				return fmt.Errorf("dead letter %s can't be read: %w", msg.Subject(), err)
-			}
-			if !filter.takes(&l) {
+			if strings.HasPrefix(msg.Subject(), subjectCount) {
 				return nil
 			}
-			return f(&l)
+			l, err := readDead(msg.Headers(), msg.Data())
+			if err != nil {
+				return err
+			}
+			if !filter.takes(l) {
+				return nil
+			}
+			return f(l)
 		})
 		if err != nil {
 			return err
@@ -150,11 +152,11 @@ func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
 func (o *Operator) closeDead(ctx context.Context, l *DeadLetter, state string) error {
 	done := *l
 	done.State, done.Closed, done.Body, done.Event = state, time.Now().UTC(), nil, nil
-	b, err := json.Marshal(done)
+	msg, err := done.message()
 	if err != nil {
 		return err
 	}
-	if _, err := o.st.js.PublishMsg(ctx, &nats.Msg{Subject: l.subject(), Data: b, Header: nats.Header{headerState: {state}}}); err != nil {
+	if _, err := o.st.js.PublishMsg(ctx, msg); err != nil {
 		return fmt.Errorf("record dead letter %s as %s: %w", l.ID, state, err)
 	}
 	return nil

@@ -11,12 +11,12 @@ import (
 // drain waits, once no delivery is taken any more, until what is in the intake is sealed and what is sealed is loaded.
 // It does not wait for a stage that is failing: what that one has to do goes on at the next start.
 func (c *Connector) drain(ctx context.Context, st *streams, ch *chain, sinks []*sink) {
-	for sleep(ctx, 10*time.Millisecond) == nil {
+	for sleep(ctx, 50*time.Millisecond) == nil {
 		sealed, err := st.sealedAll(ctx)
-		if err != nil || ch.failing.Load() {
+		if err != nil {
 			return
 		}
-		if !sealed {
+		if !sealed && !ch.failing.Load() {
 			continue
 		}
 		done := true

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -71,7 +72,20 @@ func (l *erasures) take(data []byte) error {
 }
 
 // follow takes new entries until ctx ends.
-func (l *erasures) follow(ctx context.Context, st *streams) error {
+func (l *erasures) follow(ctx context.Context, st *streams, log *slog.Logger) error {
+	for attempt := 1; ; attempt++ {
+		err := l.watch(ctx, st)
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("the erasure list is not followed; tried again", "attempt", attempt, "err", err)
+		if sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay)) != nil {
+			return nil
+		}
+	}
+}
+
+func (l *erasures) watch(ctx context.Context, st *streams) error {
 	c, err := st.js.OrderedConsumer(ctx, streamErased, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", streamErased, err)

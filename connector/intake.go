@@ -90,6 +90,7 @@ func (in *intake) run(ctx context.Context, partition int) error {
 		buf   []byte
 		group = make([]*waiting, 0, frameMaxEvents)
 		held  *waiting // did not fit the last frame
+		limit = min(frameMaxBytes, in.st.maxPayload/2)
 	)
 	for {
 		first := held
@@ -107,7 +108,7 @@ func (in *intake) run(ctx context.Context, partition int) error {
 		for len(group) < frameMaxEvents {
 			select {
 			case w := <-queue:
-				if len(buf)+w.size() > frameMaxBytes {
+				if len(buf)+w.size() > limit {
 					held = w
 					break gather
 				}

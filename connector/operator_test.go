@@ -154,7 +154,7 @@ func TestPurgedDeadLetterStaysPurged(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A redelivery of its batch must not write it anew.
-	k := &deadLetters{js: o.st.js, cipher: o.cipher, m: newMetrics("")}
+	k := &deadLetters{js: o.st.js, cipher: o.cipher, log: discard(), m: newMetrics("")}
 	if err := k.put(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,10 @@ func TestRecordsGoWhenNoBatchNeedsThem(t *testing.T) {
 		t.Errorf("what is left: %+v, want the one that is held", left)
 	}
 	info, err := o.st.js.Stream(t.Context(), streamDead)
-	if err != nil || info.CachedInfo().State.Msgs != 1 {
-		t.Errorf("%d messages are left, want the dead letter alone", info.CachedInfo().State.Msgs)
+	if err != nil || info.CachedInfo().State.Msgs != 2 {
+		t.Errorf("%d messages are left, want the dead letter and the count of the purged", info.CachedInfo().State.Msgs)
+	}
+	if st, err := o.Status(t.Context()); err != nil || st.Sinks[0].Dead != 2 || st.Sinks[0].Delivered != 2 {
+		t.Errorf("status says %+v (%v), want 2 delivered and 2 dead", st.Sinks[0], err)
 	}
 }

@@ -34,14 +34,14 @@ var errOtherIntake = errors.New("the streams in the data directory don't belong 
 // alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
 // sealer's position, it is moved forward (DELIVERY.md, rule 3). It runs before the first delivery is taken.
 func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics) error {
-	info, err := s.intake.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("look up stream %s: %w", streamIntake, err)
-	}
 	for p := range s.partitions {
 		at, _, err := s.lastSealed(ctx, p)
 		if err != nil {
 			return err
+		}
+		info, err := s.intake.Info(ctx) // after the position: it only grows meanwhile
+		if err != nil {
+			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
 		}
 		want := at.Position.Seq // the frame it continues in, or the one to come
 		if at.Position.Event == 0 {
@@ -53,11 +53,12 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		m.alarms.WithLabelValues("rollback").Inc()
 		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
 			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
-		if err := s.intake.Purge(ctx, jetstream.WithPurgeSequence(at.Position.Seq+1)); err != nil {
-			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
+		opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(at.Position.Seq + 1)}
+		if s.partitions > 1 { // the others' frames are not this one's to remove
+			opts = append(opts, jetstream.WithPurgeSubject(subject(subjectIntake, p)))
 		}
-		if info, err = s.intake.Info(ctx); err != nil {
-			return err
+		if err := s.intake.Purge(ctx, opts...); err != nil {
+			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
 		}
 	}
 	return nil

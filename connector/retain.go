@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -63,6 +65,9 @@ func (r *retention) sweepRecords(ctx context.Context, now time.Time) error {
 			if !record || !meta.Timestamp.Before(before) {
 				return nil
 			}
+			if err := r.countPurged(ctx, msg.Headers()); err != nil {
+				return err
+			}
 			return st.DeleteMsg(ctx, meta.Sequence.Stream)
 		})
 		if err != nil {
@@ -106,6 +111,35 @@ func (r *retention) sweep(ctx context.Context, now time.Time) error {
 		err = r.st.batches.Purge(ctx, jetstream.WithPurgeSubject(subject(subjectBatches, p)), jetstream.WithPurgeSequence(min(upTo, newest)))
 		if err != nil {
 			return fmt.Errorf("purge stream %s: %w", streamBatches, err)
+		}
+	}
+	return nil
+}
+
+// subjectCount begins the subjects of the counts of purged events whose records are gone: they stay dead in the accounts
+// of their sink.
+const subjectCount = subjectDead + "count."
+
+func (r *retention) countPurged(ctx context.Context, h nats.Header) error {
+	l, err := readDead(h, nil)
+	if err != nil || l.Stage != StageLoad || l.State != DeadPurged { // the record of a cut among others
+		return nil //nolint:nilerr // nothing to count
+	}
+	for _, sink := range r.sinks {
+		if sink == consumerFates || (l.Sink != "" && l.Sink != sink) {
+			continue
+		}
+		var n uint64
+		switch m, err := r.st.dead.GetLastMsgForSubject(ctx, subjectCount+sink); {
+		case err == nil:
+			n, _ = strconv.ParseUint(m.Header.Get(headerEvents), 10, 64)
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
+			return fmt.Errorf("read the count of purged events: %w", err)
+		}
+		n += uint64(max(l.Events, 1))
+		msg := &nats.Msg{Subject: subjectCount + sink, Header: nats.Header{headerEvents: {strconv.FormatUint(n, 10)}}}
+		if _, err := r.st.js.PublishMsg(ctx, msg); err != nil {
+			return fmt.Errorf("write the count of purged events: %w", err)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -143,6 +144,7 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 				in.version = version
 			}
 			batch, bytes, s.open = append(batch, *in), bytes+len(in.Body), s.open[1:]
+			idle = nil
 		}
 		if expired == nil && len(batch) > 0 {
 			t := time.NewTimer(s.cfg.Batch.MaxAge)
@@ -156,7 +158,6 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 			}
 			s.follow(f.seq)
 			s.open = s.inputs(f)
-			idle = nil
 		case <-expired:
 			return batch, nil
 		case <-idle:
@@ -235,7 +236,12 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 			err = fmt.Errorf("%d bytes after the transforms, the limit is %d", len(grown)-len(events), limit)
 		}
 		if err != nil { // DELIVERY.md, rule 7
-			in.result = result{fates: []fate{s.die(in, StageSeal, "it can't be sealed: "+err.Error())}}
+			f := s.die(in, StageSeal, "it can't be sealed: "+err.Error())
+			if in.damaged > 0 {
+				f = in.fates[0]
+				f.Reason, f.Body = f.Reason+", and is too large to be kept", nil
+			}
+			in.result = result{fates: []fate{f}}
 			grown = events
 		}
 		if next.Position != s.at.Position && len(grown)+fateBytes+s.fateSize(in) > limit {
@@ -279,7 +285,7 @@ func (s *sealer) transform(ctx context.Context, part []input) error {
 			in.fates = []fate{f}
 			continue
 		}
-		e, err := s.norm.Normalize(in.Body, in.Tenant, in.Source, in.Received)
+		e, err := s.normalize(in)
 		if err != nil {
 			in.fates = []fate{s.die(in, StageNormalize, err.Error())}
 			continue
@@ -306,6 +312,17 @@ func (s *sealer) transform(ctx context.Context, part []input) error {
 		}
 	}
 	return nil
+}
+
+// normalize makes the event of an input. A panic costs the event, not the process: it would come again at the next start.
+func (s *sealer) normalize(in *input) (e transforms.Event, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("normalizing panicked", "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = errors.New("normalizing panicked")
+		}
+	}()
+	return s.norm.Normalize(in.Body, in.Tenant, in.Source, in.Received)
 }
 
 // die is the fate of an input that no event came of.
@@ -344,7 +361,7 @@ func (s *sealer) add(m *sealed, in *input) {
 	for _, f := range in.fates {
 		f.Index = int(index)
 		m.Fates = append(m.Fates, f)
-		if len(in.events) == 0 || f.CallID == in.events[0].ParentCallID {
+		if f.Parent == "" { // the fate of a child is not its parent's
 			own = f.Outcome
 		}
 	}

@@ -77,6 +77,7 @@ type fate struct {
 	Tenant   string    `json:"tenant,omitempty"`
 	Source   string    `json:"source,omitempty"`
 	CallID   string    `json:"callId,omitempty"`
+	Parent   string    `json:"parentCallId,omitempty"`
 	Version  int64     `json:"version,omitempty"`
 	Received time.Time `json:"received"`
 	Attempts int       `json:"attempts,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -31,9 +32,11 @@ type sink struct {
 	guard  *shareGuard
 	erased *erasures
 
-	failing atomic.Bool // the last attempt failed
-	checked atomic.Bool // Check has succeeded since the last failure
-	proven  atomic.Bool // a load has succeeded since the last pause: what is refused now is refused for its data
+	pauses  atomic.Int32 // in a row, without a load that succeeded
+	failing atomic.Bool  // the last attempt failed
+	fresh   atomic.Bool  // the last load of any worker succeeded
+	checked atomic.Bool  // Check has succeeded since the last failure
+	proven  atomic.Bool  // a load has succeeded since the last pause: what is refused now is refused for its data
 }
 
 const (
@@ -48,7 +51,7 @@ const (
 // letter can't be stored.
 func (s *sink) flush(ctx context.Context, b Batch) error {
 	for attempt := 1; ; attempt++ {
-		cuts, err := s.dead.readSplits(ctx, s.Name, b.origin())
+		cuts, err := s.dead.readSplits(ctx, s.Name, b.replay+b.origin())
 		if err == nil {
 			return s.flushPart(ctx, b, cuts, suspectPatience)
 		}
@@ -66,14 +69,18 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 const suspectPatience = 5
 
 func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience int) error {
-	for attempt := 1; len(b.Events) > 0; attempt++ {
+	for attempt := 1; ; attempt++ {
+		whole := b // by which cuts are known, whatever is erased meanwhile
+		if b = s.erased.spare(b); len(b.Events) == 0 {
+			return nil
+		}
 		if len(b.Events) == 1 {
 			if died, err := cuts.died(ctx, s.Name, &b); died || err != nil {
 				return err
 			}
 		}
 		var err error
-		cut := len(b.Events) > 1 && cuts.made(&b)
+		cut := len(b.Events) > 1 && cuts.made(&whole)
 		if !cut {
 			err = s.tryFlush(ctx, b)
 			cut = len(b.Events) > 1 && (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSuspect) && attempt >= patience)
@@ -84,10 +91,10 @@ func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience in
 			if errors.Is(err, ErrSuspect) {
 				patience = 1
 			}
-			if err := cuts.make(ctx, &b, s.log); err != nil {
+			if err := cuts.make(ctx, &whole, s.log); err != nil {
 				return err
 			}
-			lo, hi := b.halves()
+			lo, hi := whole.halves()
 			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
 			if err := s.flushPart(ctx, lo, cuts, patience); err != nil {
 				return err
@@ -136,7 +143,6 @@ func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience in
 			return err
 		}
 	}
-	return nil
 }
 
 // tryFlush is one attempt, measured.
@@ -146,18 +152,33 @@ func (s *sink) tryFlush(ctx context.Context, b Batch) error {
 		return err
 	}
 	start := time.Now()
-	err := s.Loader.Load(ctx, b)
+	err := s.load(ctx, b)
 	s.m.loadSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
 	result := "ok"
 	s.failing.Store(err != nil)
 	if err != nil {
 		result = "error"
 		s.checked.Store(false)
+		s.fresh.Store(false)
 	} else {
+		s.fresh.Store(true)
 		s.proven.Store(true)
+		s.pauses.Store(0)
+		s.m.paused.WithLabelValues(s.Name).Set(0)
 	}
 	s.m.loads.WithLabelValues(s.Name, result).Inc()
 	return err
+}
+
+// load calls the Loader. A panic in it is held against the data: the process lives, and the batch is bisected.
+func (s *sink) load(ctx context.Context, b Batch) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.log.Error("loader panicked", "sink", s.Name, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			err = Suspect(fmt.Errorf("the loader of %s panicked", s.Name))
+		}
+	}()
+	return s.Loader.Load(ctx, b)
 }
 
 // check asks the store whether it is fit, after a start and after every failure.
@@ -181,19 +202,21 @@ type Canary interface {
 }
 
 // mayHold says whether events that the store refuses may be held back: only when others pass under the same schema and
-// code, and are not a few among many that don't (DELIVERY.md, rule 8). Others are those of the same load, of one before
-// it, or a canary.
+// code, and are not a few among many that don't (DELIVERY.md, rule 8). Others are those of the same load, of a load
+// that succeeded since the last failure, or a canary: what passed before an outage proves nothing.
 func (s *sink) mayHold(ctx context.Context, loaded, refused int) bool {
-	if loaded == 0 && !s.proven.Load() {
+	if loaded == 0 && !s.fresh.Load() {
 		c, ok := s.Loader.(Canary)
-		if !ok {
+		if !ok && !s.proven.Load() {
 			return false
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("%s did not take a canary within %s", s.Name, checkTimeout))
-		defer cancel()
-		if err := c.Canary(ctx); err != nil {
-			s.log.Warn("canary refused", "sink", s.Name, "err", err)
-			return false
+		if ok {
+			ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, fmt.Errorf("%s did not take a canary within %s", s.Name, checkTimeout))
+			defer cancel()
+			if err := c.Canary(ctx); err != nil {
+				s.log.Warn("canary refused", "sink", s.Name, "err", err)
+				return false
+			}
 		}
 	}
 	s.proven.Store(true)
@@ -203,7 +226,6 @@ func (s *sink) mayHold(ctx context.Context, loaded, refused int) bool {
 // doubt waits, with an alarm, where it is the release or the store that is broken rather than an event.
 func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
 	s.m.paused.WithLabelValues(s.Name).Set(1)
-	defer s.m.paused.WithLabelValues(s.Name).Set(0)
 	s.m.alarms.WithLabelValues("refusals").Inc()
 	s.log.Error("the store refuses too much for it to be the events' fault; nothing more is held back and the sink waits",
 		"sink", s.Name, "attempt", attempt, "err", cause)
@@ -217,13 +239,12 @@ func (s *sink) pause(ctx context.Context, cause error) error {
 	s.log.Error("sink is paused until this is put right; events wait on disk", "sink", s.Name, "err", cause)
 	s.checked.Store(false)
 	s.proven.Store(false)
-	defer s.m.paused.WithLabelValues(s.Name).Set(0)
-	for attempt := 1; ; attempt++ {
+	for attempt := int(s.pauses.Add(1)); ; attempt++ { // a load can be refused though Check passes: it waits longer each time
 		if err := sleep(ctx, backoff(attempt, 500*time.Millisecond, pauseDelay)); err != nil {
 			return err
 		}
 		if err := s.check(ctx); !errors.Is(err, ErrPaused) {
-			s.log.Info("sink goes on", "sink", s.Name)
+			s.log.Info("sink tries again", "sink", s.Name)
 			return nil
 		}
 	}
@@ -232,16 +253,8 @@ func (s *sink) pause(ctx context.Context, cause error) error {
 // hold writes refused events to the dead letters of this sink.
 func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts int) error {
 	for i, reason := range failed {
-		for try := 1; ; try++ {
-			err := s.dead.putRefused(ctx, s.Name, b, i, attempts, reason)
-			if err == nil {
-				break
-			}
-			s.m.alarms.WithLabelValues("dead-letters").Inc()
-			s.log.Error("dead letter not stored; the sink waits", "sink", s.Name, "attempt", try, "err", err)
-			if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
-				return err
-			}
+		if err := s.dead.putRefused(ctx, s.Name, b, i, attempts, reason); err != nil {
+			return err
 		}
 	}
 	if len(failed) > 0 {
@@ -256,7 +269,9 @@ func (s *sink) delivered(events int) { s.m.delivered.WithLabelValues(s.Name).Add
 func (s *sink) handle(ctx context.Context, m *sealed) error {
 	b, superseded := m.batch()
 	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
-	return s.flush(ctx, s.erased.spare(b))
+	err := s.flush(ctx, b)
+	s.failing.Store(err != nil) // an event that is held back is no failure of the sink
+	return err
 }
 
 // consumer makes the durable consumer of a sink, or finds it. Its acks may be lost in a crash: everything behind them
@@ -340,7 +355,7 @@ func handleMessage(ctx context.Context, msg jetstream.Msg, name string, dead *de
 	events := 0
 	_, _ = fmt.Sscan(msg.Headers().Get(headerEvents), &events)
 	t := token(msg.Headers(), msg.Data())
-	return dead.put(ctx, DeadLetter{
+	return dead.insist(ctx, DeadLetter{
 		ID: deadID(t, -1, ""), Stage: StageLoad, Reason: "the sealed batch is damaged", Batch: t, Events: events, Attempts: 1,
 		Died: time.Now().UTC(), Body: dead.cipher.seal(msg.Data()),
 	})

@@ -75,9 +75,13 @@ func (s *splits) died(ctx context.Context, sink string, b *Batch) (bool, error) 
 	if len(s.done) == 0 {
 		return false, nil
 	}
-	_, err := s.st.GetLastMsgForSubject(ctx, subjectDead+StageLoad+"."+deadID(b.origin(), b.at(0), sink))
+	m, err := s.st.GetLastMsgForSubject(ctx, subjectDead+StageLoad+"."+deadID(b.origin(), b.at(0), sink))
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return false, nil
 	}
-	return err == nil, err
+	if err != nil {
+		return false, err
+	}
+	// A replay of batches brings back what a replay of the dead letter had loaded; a redelivery must not load it again.
+	return b.replay == "" || m.Header.Get(headerState) != DeadReplayed, nil
 }

@@ -2,10 +2,10 @@ package connector
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -181,9 +181,13 @@ func (o *Operator) sinkStatus(ctx context.Context, name string, kept, dead uint6
 // deadBySink counts the events of the dead letters that one sink lacks, whatever became of them since.
 func (o *Operator) deadBySink(ctx context.Context) (map[string]uint64, error) {
 	n := map[string]uint64{}
-	err := o.st.each(ctx, streamDead, 1, false, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
-		var l DeadLetter
-		if err := json.Unmarshal(msg.Data(), &l); err == nil && l.Stage == StageLoad {
+	err := o.st.each(ctx, streamDead, 1, true, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+		if sink, ok := strings.CutPrefix(msg.Subject(), subjectCount); ok {
+			swept, _ := strconv.ParseUint(msg.Headers().Get(headerEvents), 10, 64)
+			n[sink] += swept
+			return nil
+		}
+		if l, err := readDead(msg.Headers(), nil); err == nil && l.Stage == StageLoad {
 			for _, sink := range o.cfg.Sinks {
 				if (l.Sink == "" || l.Sink == sink) && l.State != DeadReplayed {
 					n[sink] += uint64(max(l.Events, 1))

@@ -190,7 +190,7 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	refused.Name, refused.Subjects, refused.MaxBytes = streamRefused, []string{subjectRefused + "*"}, share
 	refused.Discard, refused.MaxMsgsPerSubject = jetstream.DiscardOld, 1
 	erased.Name, erased.Subjects, erased.MaxBytes, erased.MaxMsgsPerSubject = streamErased, []string{subjectErased + "*"}, 64<<20, 1
-	return []jetstream.StreamConfig{intake, batches, dead, refused, erased}
+	return []jetstream.StreamConfig{batches, dead, refused, erased, intake} // on a cluster, the last one says that all were made
 }
 
 // startServer runs JetStream in this process. It opens no port; every write is synced before its ack.

@@ -3,6 +3,7 @@ package connector
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -60,7 +61,10 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.m.requests.WithLabelValues("200").Inc()
 	rw.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(rw, "{\"status\":\"stored\",\"callId\":%q}\n", callID)
+	_ = json.NewEncoder(rw).Encode(struct {
+		Status string `json:"status"`
+		CallID string `json:"callId"`
+	}{"stored", callID})
 }
 
 func (w *webhook) take(rw http.ResponseWriter, r *http.Request) (string, *problem) {
