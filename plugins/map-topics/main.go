@@ -60,19 +60,20 @@ var _ transforms.Transformer = (*mapper)(nil)
 
 // Transform sets the topics of each event; those it had are gone.
 func (m *mapper) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
+	var turns []topics.Turn // of one event after the other
 	for i := range batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		e := &batch[i]
-		c := topics.Call{
+		turns = turns[:0]
+		for _, t := range e.Transcript {
+			turns = append(turns, topics.Turn{Role: t.Role, Content: t.Content})
+		}
+		e.Topics = m.rules.Match(topics.Call{
 			Topic: e.Topic, Purpose: e.Purpose, Summary: e.Summary, FollowUpReason: e.FollowUpReason,
-			KeyPoints: e.KeyPoints, ActionItems: e.ActionItems, Turns: make([]topics.Turn, len(e.Transcript)),
-		}
-		for k, t := range e.Transcript {
-			c.Turns[k] = topics.Turn{Role: t.Role, Content: t.Content}
-		}
-		e.Topics = m.rules.Match(c)
+			KeyPoints: e.KeyPoints, ActionItems: e.ActionItems, Turns: turns,
+		})
 	}
 	return batch, nil
 }

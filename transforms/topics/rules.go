@@ -135,7 +135,7 @@ func (m *Matcher) compile(rules []rule) error {
 	if len(rules) > maxTopics {
 		return fmt.Errorf("%d topics: at most %d", len(rules), maxTopics)
 	}
-	m.nodes = []node{{}}
+	m.nodes = make([]node, 1)
 	lines, total := map[string]int{}, 0
 	for i := range rules {
 		r := &rules[i]
@@ -160,6 +160,7 @@ func (m *Matcher) compile(rules []rule) error {
 			fault(r, "%v", err)
 		}
 		m.topics = append(m.topics, t)
+		m.fields |= t.fields
 		for k, p := range slices.Concat(r.Any, r.None) {
 			if total++; total > maxPhrases {
 				return fmt.Errorf("more than %d phrases", maxPhrases)

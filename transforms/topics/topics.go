@@ -62,12 +62,12 @@ func fieldSet(names []string) (set field, err error) {
 
 // Matcher gives calls their topics. It is safe for concurrent use.
 type Matcher struct {
-	other   string
-	topics  []topic
-	nodes   []node // a trie of words; the first one is its root
-	stars   bool   // there are words with a star
-	longest int    // bytes of the longest word
-	pool    sync.Pool
+	other  string
+	topics []topic
+	fields field      // what any topic looks at
+	nodes  []node     // a trie of bytes; the first one is its root
+	first  [256]int32 // the children of the root by their byte: most words lead no further
+	pool   sync.Pool
 }
 
 type topic struct {
@@ -75,11 +75,14 @@ type topic struct {
 	fields field
 }
 
-// node is a place in the trie: what follows, and which phrases end here.
+// node is a place in the trie. Its links are indexes in Matcher.nodes, 0 for none.
 type node struct {
-	next map[string]int32 // by word
-	star map[string]int32 // by the beginning of a word
-	hits []hit
+	c              byte
+	follows        uint32 // the set of bytes that can follow, by their low five bits
+	child, sibling int32  // the first of these bytes, and another one that can stand here
+	word           int32  // where phrases go on behind a word that ends here
+	star           int32  // where they go on behind a word that begins like this
+	hits           []hit  // of the phrases that end here: behind a word
 }
 
 type hit struct {
@@ -104,10 +107,14 @@ func (m *Matcher) add(phrase string, h hit) error {
 		if star && utf8.RuneCount(w) < 3 {
 			return errors.New("a star needs three letters before it")
 		}
-		at = m.child(at, string(w), star)
-		i = next
-		if star {
+		for _, c := range w {
+			at = m.child(at, c)
+		}
+		if i = next; star {
+			at = m.follow(&m.nodes[at].star)
 			i++
+		} else {
+			at = m.follow(&m.nodes[at].word)
 		}
 	}
 	if n == 0 {
@@ -117,40 +124,55 @@ func (m *Matcher) add(phrase string, h hit) error {
 	return nil
 }
 
-func (m *Matcher) child(at int32, word string, star bool) int32 {
-	m.longest = max(m.longest, len(word))
-	children := &m.nodes[at].next
-	if star {
-		m.stars = true
-		children = &m.nodes[at].star
+// child returns the node behind a byte, which is made where there is none.
+func (m *Matcher) child(at int32, c byte) int32 {
+	link := &m.nodes[at].child
+	for *link != 0 && m.nodes[*link].c != c {
+		link = &m.nodes[*link].sibling
 	}
-	if c, ok := (*children)[word]; ok {
-		return c
+	next := m.follow(link)
+	m.nodes[next].c = c
+	m.nodes[at].follows |= 1 << (c & 31)
+	if at == 0 {
+		m.first[c] = next
 	}
-	if *children == nil {
-		*children = map[string]int32{}
-	}
-	c := int32(len(m.nodes))
-	(*children)[word] = c
-	m.nodes = append(m.nodes, node{})
-	return c
+	return next
 }
+
+// follow returns the node that a link leads to, which is made where there is none.
+func (m *Matcher) follow(link *int32) int32 {
+	next := *link
+	if next == 0 {
+		next = int32(len(m.nodes))
+		*link = next // append may move it
+		m.nodes = append(m.nodes, node{})
+	}
+	return next
+}
+
+// lower holds the letters and digits of ASCII in lower case, and 0 for all other bytes.
+var lower = func() (t [256]byte) {
+	for c := range byte(utf8.RuneSelf) {
+		if c-'a' < 26 || c-'0' < 10 {
+			t[c] = c
+		} else if c-'A' < 26 {
+			t[c] = c + 'a' - 'A'
+		}
+	}
+	return t
+}()
 
 // nextWord returns the first word of s from i on, in lower case, and where it ends. The word is put into buf.
 func nextWord(buf []byte, s string, i int) (word []byte, end int) {
 	buf = buf[:0]
 	for i < len(s) {
 		c := s[i]
-		switch {
-		case c-'a' < 26 || c-'0' < 10:
-			buf = append(buf, c)
+		if l := lower[c]; l != 0 {
+			buf = append(buf, l)
 			i++
 			continue
-		case c-'A' < 26:
-			buf = append(buf, c+'a'-'A')
-			i++
-			continue
-		case c < utf8.RuneSelf:
+		}
+		if c < utf8.RuneSelf {
 			if c == '\'' && len(buf) > 0 {
 				i++
 				continue
@@ -241,6 +263,9 @@ func (m *Matcher) Other() string { return m.other }
 
 // read walks the trie over the words of a text.
 func (m *Matcher) read(st *state, f field, text string) {
+	if m.fields&f == 0 {
+		return
+	}
 	st.active = st.active[:0]
 	for i := 0; i < len(text); {
 		st.word, i = nextWord(st.word, text, i)
@@ -258,19 +283,28 @@ func (m *Matcher) read(st *state, f field, text string) {
 
 // step follows the word from a node.
 func (m *Matcher) step(st *state, f field, at int32) {
-	n := &m.nodes[at]
-	if len(st.word) <= m.longest {
-		if c, ok := n.next[string(st.word)]; ok {
-			m.arrive(st, f, c)
+	for _, c := range st.word {
+		n := &m.nodes[at]
+		if n.follows>>(c&31)&1 == 0 {
+			return
+		}
+		if at == 0 {
+			at = m.first[c]
+		} else {
+			at = n.child
+		}
+		for at != 0 && m.nodes[at].c != c {
+			at = m.nodes[at].sibling
+		}
+		if at == 0 {
+			return
+		}
+		if star := m.nodes[at].star; star != 0 {
+			m.arrive(st, f, star)
 		}
 	}
-	if n.star == nil {
-		return
-	}
-	for end := 3; end <= min(len(st.word), m.longest); end++ {
-		if c, ok := n.star[string(st.word[:end])]; ok {
-			m.arrive(st, f, c)
-		}
+	if word := m.nodes[at].word; word != 0 {
+		m.arrive(st, f, word)
 	}
 }
 
@@ -285,7 +319,7 @@ func (m *Matcher) arrive(st *state, f field, at int32) {
 			st.any[h.topic] = true
 		}
 	}
-	if n.next != nil || n.star != nil {
+	if n.child != 0 {
 		st.next = append(st.next, at)
 	}
 }
