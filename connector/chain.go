@@ -68,51 +68,74 @@ func (c *chain) apply(ctx context.Context, in []transforms.Event) ([]result, err
 	return out, nil
 }
 
-// step runs one transform over events until each is decided: as a whole, and after repeated failures in halves, down to
-// the event that can't be transformed. That one dies only when a harmless event passes, so a broken plugin kills nothing
-// (DELIVERY.md, rule 8).
+// step runs one transform over events until each is decided. What fails is tried again with the transform to itself, since
+// calls share a plugin's process: only there a failure is the batch's own. If it fails there too while a harmless event
+// passes, it is halved, down to the event that can't be transformed; that one dies after some more attempts. Where not
+// even a canary passes, everything waits, so a broken plugin kills nothing (DELIVERY.md, rule 8).
 func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
-	const patience = 3
+	rs, err := c.attempt(ctx, t, in, false)
+	if err == nil {
+		return rs, nil
+	}
+	return c.insist(ctx, t, in, err, 0)
+}
+
+// patience is how often an event has to fail with the transform to itself before it dies.
+const patience = 3
+
+// insist goes on after err, having failed alone a number of times already.
+func (c *chain) insist(ctx context.Context, t Transform, in []transforms.Event, err error, alone int) ([]result, error) {
 	for attempt := 1; ; attempt++ {
-		out, err := c.call(ctx, t, in, len(in) == 1 && attempt > 1)
-		c.failing.Store(err != nil)
-		if err == nil {
-			var rs []result
-			if rs, err = pair(t.Name, in, out); err == nil {
-				return rs, nil
-			}
-		}
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		c.m.transformed.WithLabelValues(t.Name).Inc()
 		c.log.Warn("transform failed; its events wait", "transform", t.Name, "events", len(in), "attempt", attempt, "err", err)
-		// A plugin that is gone, or hangs, but takes a canary, has met something in this batch: halved at once, the search
-		// costs a deadline a level.
-		if len(in) > 1 && (attempt >= patience || transforms.IsPermanent(err) || pluginLost(err) && c.canary(ctx, t)) {
-			mid := len(in) / 2
-			a, err := c.step(ctx, t, in[:mid])
-			if err != nil {
-				return nil, err
+		if alone > 0 && c.canary(ctx, t) {
+			if len(in) > 1 {
+				mid := len(in) / 2
+				a, err := c.part(ctx, t, in[:mid])
+				if err != nil {
+					return nil, err
+				}
+				b, err := c.part(ctx, t, in[mid:])
+				return append(a, b...), err
 			}
-			b, err := c.step(ctx, t, in[mid:])
-			return append(a, b...), err
-		}
-		if attempt >= patience && c.canary(ctx, t) {
-			return []result{{fates: []fate{newFate(&in[0], fateDead, StageTransform,
-				fmt.Sprintf("%s fails on this event alone, %d times", t.Name, attempt), attempt)}}}, nil
+			if alone >= patience {
+				return []result{{fates: []fate{newFate(&in[0], fateDead, StageTransform,
+					fmt.Sprintf("%s fails on this event alone, %d times", t.Name, patience), patience)}}}, nil
+			}
 		}
 		if c.giveUp > 0 && attempt >= c.giveUp {
 			return nil, fmt.Errorf("transform %s failed %d times: %w", t.Name, attempt, err)
 		}
-		if err := sleep(ctx, backoff(attempt, 200*time.Millisecond, 10*time.Second)); err != nil {
+		if err := sleep(ctx, backoff(attempt, 50*time.Millisecond, 10*time.Second)); err != nil {
 			return nil, err
 		}
+		var rs []result
+		if rs, err = c.attempt(ctx, t, in, true); err == nil {
+			return rs, nil
+		}
+		alone++
 	}
 }
 
-func pluginLost(err error) bool {
-	return errors.Is(err, transforms.ErrPluginGone) || errors.Is(err, transforms.ErrPluginTimeout) || errors.Is(err, context.DeadlineExceeded)
+// part is a half of a batch that failed.
+func (c *chain) part(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
+	rs, err := c.attempt(ctx, t, in, true)
+	if err == nil {
+		return rs, nil
+	}
+	return c.insist(ctx, t, in, err, 1)
+}
+
+func (c *chain) attempt(ctx context.Context, t Transform, in []transforms.Event, alone bool) ([]result, error) {
+	out, err := c.call(ctx, t, in, alone)
+	c.failing.Store(err != nil)
+	if err != nil {
+		return nil, err
+	}
+	return pair(t.Name, in, out)
 }
 
 func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event, alone bool) ([]transforms.Event, error) {

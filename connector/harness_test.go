@@ -110,6 +110,7 @@ type running struct {
 	t      testing.TB
 	url    string
 	admin  string
+	hook   http.Handler
 	cancel context.CancelFunc
 	done   chan error
 	log    *lockedBuffer
@@ -153,6 +154,7 @@ func start(t testing.TB, c Connector) *running {
 		r.url, r.admin = "http://"+h.String()+WebhookPath, "http://"+a.String()
 		close(up)
 	}
+	c.tap = func(h http.Handler) { r.hook = h }
 	go func() { r.done <- c.Run(ctx) }()
 	t.Cleanup(func() { r.stop() })
 	select {

@@ -135,9 +135,10 @@ func (in *intake) publish(ctx context.Context, subj string, frame []byte, events
 	defer cancel()
 	start := time.Now()
 	msg := &nats.Msg{Subject: subj, Data: frame, Header: nats.Header{headerEvents: []string{fmt.Sprint(events)}}}
-	_, err := in.st.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+	ack, err := in.st.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
 	switch {
 	case err == nil:
+		in.st.marks.rise(markIntake, ack.Sequence)
 		in.m.frames.Inc()
 		in.m.frameSeconds.Observe(time.Since(start).Seconds())
 		in.m.received.Add(float64(events))

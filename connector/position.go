@@ -34,6 +34,9 @@ var errOtherIntake = errors.New("the streams in the data directory don't belong 
 // alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
 // sealer's position, it is moved forward (DELIVERY.md, rule 3). It runs before the first delivery is taken.
 func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics) error {
+	if err := s.compareMarks(ctx, log, m); err != nil {
+		return err
+	}
 	for p := range s.partitions {
 		at, _, err := s.lastSealed(ctx, p)
 		if err != nil {
@@ -42,6 +45,11 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		info, err := s.intake.Info(ctx) // after the position: it only grows meanwhile
 		if err != nil {
 			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
+		}
+		if s.partitions == 1 && info.State.FirstSeq > at.Position.Seq {
+			m.alarms.WithLabelValues("gap").Add(float64(info.State.FirstSeq - at.Position.Seq))
+			log.Error("frames behind the last sealed batch are gone: what was in them is lost, but for what the stores have; audit them, and look at the volume",
+				"sealed_up_to", at.Position.String(), "first_sequence", info.State.FirstSeq, "frames", info.State.FirstSeq-at.Position.Seq)
 		}
 		want := at.Position.Seq // the frame it continues in, or the one to come
 		if at.Position.Event == 0 {
@@ -60,6 +68,18 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		if err := s.intake.Purge(ctx, opts...); err != nil {
 			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
 		}
+	}
+	return nil
+}
+
+// compareMarks looks whether the streams still end where they did.
+func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics) error {
+	for mark, st := range []jetstream.Stream{markIntake: s.intake, markBatches: s.batches} {
+		info, err := st.Info(ctx)
+		if err != nil {
+			return fmt.Errorf("look up a stream: %w", err)
+		}
+		s.marks.compare(mark, info.Config.Name, info.State.LastSeq, log, m)
 	}
 	return nil
 }

@@ -398,6 +398,7 @@ func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
 		cancel()
 		switch {
 		case err == nil:
+			s.st.marks.rise(markBatches, ack.Sequence)
 			s.count(&s.at.Counts, &m.Counts)
 			s.at, s.seq = *m, ack.Sequence
 			s.at.Events, s.at.Fates = nil, nil

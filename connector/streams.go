@@ -50,6 +50,7 @@ const (
 type streams struct {
 	srv        *server.Server // nil with an external cluster
 	lock       *dirLock       // likewise
+	marks      *highWater     // likewise
 	nc         *nats.Conn
 	js         jetstream.JetStream
 	intake     jetstream.Stream
@@ -77,6 +78,9 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 			return nil, err
 		}
 		if mark, err = readMarker(cfg.DataDir); err != nil {
+			return nil, err
+		}
+		if s.marks, err = openHighWater(cfg.DataDir); err != nil {
 			return nil, err
 		}
 		if s.srv, err = startServer(cfg, log); err != nil {
@@ -220,6 +224,7 @@ func (s *streams) close() {
 		s.srv.Shutdown()
 		s.srv.WaitForShutdown()
 	}
+	s.marks.close()
 	if s.lock != nil {
 		s.lock.release()
 	}
