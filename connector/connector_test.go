@@ -167,6 +167,7 @@ func TestPluginThatFailsHoldsBackOnlyThePoison(t *testing.T) {
 
 // Privacy fails closed: while a transform can't run at all, nothing passes and nothing dies.
 func TestBrokenPluginLetsEventsWait(t *testing.T) {
+	t.Parallel()
 	s := newStore()
 	var broken atomic.Bool
 	broken.Store(true)
@@ -273,6 +274,7 @@ func TestSecondConnectorOnOneDirectoryRefuses(t *testing.T) {
 
 // DELIVERY.md, rule 1: streams are made in an empty directory only.
 func TestLostStreamIsNotMadeAnew(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused, streamErased} {
 		dir, s := t.TempDir(), newStore()
 		c := Connector{Config: testConfig(dir), Sinks: []Sink{{"a", s, 1}}, Log: discard()}

@@ -178,6 +178,7 @@ func TestSinkPausesWhenItsStoreRefusesNearlyAll(t *testing.T) {
 
 // A stream that lost its newest messages opens without an error, and uses their sequences again. Lost may be, unseen not.
 func TestLostTailOfAStreamIsSeen(t *testing.T) {
+	t.Parallel()
 	for _, stream := range []string{streamIntake, streamBatches} {
 		s := newStore()
 		cfg := testConfig(t.TempDir())

@@ -64,6 +64,7 @@ func (p *sharedProcess) Transform(ctx context.Context, b []transforms.Event) ([]
 }
 
 func TestNoInnocentDiesBesideAnEventThatKillsThePlugin(t *testing.T) {
+	t.Parallel()
 	total := 0
 	for round := range 4 {
 		m := newMetrics("")
@@ -107,6 +108,7 @@ func TestNoInnocentDiesBesideAnEventThatKillsThePlugin(t *testing.T) {
 
 // the idle timer drops a batch that is being collected from the rest of a frame.
 func TestIdleTimerKeepsTheRestOfAFrame(t *testing.T) {
+	t.Parallel()
 	s := newStore()
 	cfg := testConfig(t.TempDir())
 	cfg.Batch.MaxEvents, cfg.Batch.MaxAge, cfg.Retain = 2, 400*time.Millisecond, 100*time.Millisecond
@@ -189,6 +191,7 @@ func TestErasedWhileItsBatchWaits(t *testing.T) {
 }
 
 func outage(t *testing.T, kind func(error) error) {
+	t.Parallel()
 	s := newStore()
 	var full atomic.Bool
 	s.load = func(Batch) error {
@@ -222,6 +225,7 @@ func TestOutageThatLooksLikeBadDataKillsNothing(t *testing.T) { outage(t, Refuse
 
 // a store that passes its check but refuses as a schema problem is hammered.
 func TestPausedLoadIsNotHammered(t *testing.T) {
+	t.Parallel()
 	s := newStore()
 	var loads atomic.Int32
 	s.load = func(Batch) error { loads.Add(1); return Paused(errors.New("code 497: not enough privileges")) }

@@ -58,6 +58,7 @@ func TestLargeDamagedBatchStallsNothing(t *testing.T) {
 
 // a tool that reads the intake hangs when the sealer purges it meanwhile.
 func TestReadingAStreamThatIsPurgedEnds(t *testing.T) {
+	t.Parallel()
 	st, err := openStreams(t.Context(), testConfig(t.TempDir()), discard())
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,7 @@ func TestReadingAStreamThatIsPurgedEnds(t *testing.T) {
 
 // alignIntake reads the stream before the position.
 func TestAlignIntakeBesideARunningSealerLosesNothing(t *testing.T) {
+	t.Parallel()
 	st, err := openStreams(t.Context(), testConfig(t.TempDir()), discard())
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +139,7 @@ func TestAlignIntakeBesideARunningSealerLosesNothing(t *testing.T) {
 
 // a dead letter replayed by the tool, with nothing running, into an intake that was rolled back.
 func TestReplayIntoARolledBackIntakeArrives(t *testing.T) {
+	t.Parallel()
 	dir, s := t.TempDir(), newStore()
 	var strict atomic.Bool
 	strict.Store(true)
@@ -187,6 +190,7 @@ func TestReplayIntoARolledBackIntakeArrives(t *testing.T) {
 
 // an orderly stop with a backlog longer than the deadline ends with errors, and waits for no stage.
 func TestStopWithABacklogIsOrderly(t *testing.T) {
+	t.Parallel()
 	s := newStore()
 	var in, after atomic.Int32
 	var ended atomic.Bool
@@ -221,6 +225,7 @@ func TestStopWithABacklogIsOrderly(t *testing.T) {
 
 // the stream of sealed batches loses its tail (rule 2: 20 -> 17), the consumers' state does not.
 func TestBatchesThatLostTheirTailSwallowNothingNew(t *testing.T) {
+	t.Parallel()
 	dir, s := t.TempDir(), newStore()
 	c := Connector{Config: testConfig(dir), Sinks: []Sink{{"a", s, 1}}}
 	one := func(r *running, id string) {

@@ -149,6 +149,7 @@ func (s canaryStore) Canary(context.Context) error { return s.canary() }
 
 // A first event that is refused dies only when the store takes something else.
 func TestFirstRefusedEventNeedsACanaryToDie(t *testing.T) {
+	t.Parallel()
 	var fit atomic.Bool
 	var asked atomic.Int32
 	s := canaryStore{newStore(), func() error {
@@ -324,6 +325,7 @@ func TestNearlyFullVolumeClosesTheIntake(t *testing.T) {
 
 // An error that may be the data's or the store's is retried first, and then bisected.
 func TestSuspectErrorIsBisectedInTheEnd(t *testing.T) {
+	t.Parallel()
 	s := newStore()
 	s.load = func(b Batch) error {
 		for i := range b.Events {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -246,7 +247,7 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 		}
 		if next.Position != s.at.Position && len(grown)+fateBytes+s.fateSize(in) > limit {
 			// With its capacity cut: what follows in the same array is still needed.
-			if err := s.publish(ctx, next, events[:len(events):len(events)]); err != nil {
+			if err := s.publish(ctx, next, slices.Clip(events)); err != nil {
 				return err
 			}
 			next, fateBytes = s.begin(), 0
