@@ -120,7 +120,7 @@ func twoOnOne(ctx context.Context, r *running) error {
 		}
 		out, err := second.CombinedOutput()
 		if err == nil || second.ProcessState.ExitCode() != 1 {
-			return fmt.Errorf("the second postcall ended with %v, and not with exit 1:\n%s", err, out)
+			return fmt.Errorf("the second postcall ended with %s, and not with exit 1:\n%s", second.ProcessState, out)
 		}
 		if !strings.Contains(string(out), "another postcall uses the data directory") {
 			return fmt.Errorf("the second postcall does not say what is wrong:\n%s", out)

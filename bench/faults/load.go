@@ -131,7 +131,11 @@ func (w *world) deliver(ctx context.Context, c *http.Client, i, serial int) erro
 		e.attempts++
 		e.tried = max(e.tried, serial)
 		attempt := time.Now()
-		status, err := w.post(ctx, c, body)
+		to := w
+		if w.second != nil && e.attempts%2 == i%2 {
+			to = w.second
+		}
+		status, err := w.post(ctx, c, to.http, body)
 		switch {
 		case err == nil && status < 300:
 			e.acked = max(e.acked, serial)
@@ -147,8 +151,8 @@ func (w *world) deliver(ctx context.Context, c *http.Client, i, serial int) erro
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		if p := w.process(); p != nil && p.ended() && !p.expected.Load() {
-			return fmt.Errorf("postcall ended by itself (%w): %s", p.err, lastLine(w.log()))
+		if p := to.process(); p != nil && p.ended() && !p.expected.Load() {
+			return fmt.Errorf("postcall ended by itself (%w): %s", p.err, lastLine(to.log()))
 		}
 		select {
 		case <-time.After(20*time.Millisecond + rand.N(80*time.Millisecond)):
@@ -158,8 +162,8 @@ func (w *world) deliver(ctx context.Context, c *http.Client, i, serial int) erro
 	}
 }
 
-func (w *world) post(ctx context.Context, c *http.Client, body []byte) (int, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+w.http+"/phonely/webhook", bytes.NewReader(body))
+func (w *world) post(ctx context.Context, c *http.Client, addr string, body []byte) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+"/phonely/webhook", bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}

@@ -31,7 +31,9 @@ func allRows() []row {
 		{name: "batches: flipped bit", about: "in the middle of a file", run: damageBatches(flip)},
 		{name: "clock set back", about: "by an hour between a delivery and its correction", run: clockBack},
 		{name: "two on one data directory", about: "the second refuses to start", run: twoOnOne},
+		{name: "two on a cluster", about: "both take deliveries and are killed in turns; one of them seals", kills: true, run: twoOnACluster},
 		{name: "without the token", about: "the checks see a build whose inserts have no stable token", run: withoutToken, shows: func(t *tally) bool { return t.twice > 0 }},
+		{name: "without the fence", about: "the checks see a build whose sealers overwrite each other", run: withoutFence, shows: func(t *tally) bool { return t.twice > 0 }},
 		{name: "without the fsync", about: "the checks see a build that acknowledges before the disk has it", root: true, run: withoutFsync, shows: func(t *tally) bool { return t.lost+t.stale > 0 }},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -30,7 +31,7 @@ type world struct {
 	index string
 	sinks []string
 	ledger
-	progress func(format string, args ...any)
+	second *world // another postcall on the same streams and stores, which takes every other delivery; or nil
 
 	mu    sync.Mutex
 	p     *process
@@ -44,7 +45,7 @@ func (h *harness) newWorld(ctx context.Context, events int, env ...string) (*wor
 	name := fmt.Sprintf("faults_%08x", rand.Uint32())
 	w := &world{
 		h: h, dir: filepath.Join(h.dir, name), bin: h.bin, db: name, index: strings.ReplaceAll(name, "_", "-"),
-		sinks: []string{"clickhouse", "elasticsearch"}, progress: func(string, ...any) {},
+		sinks: []string{"clickhouse", "elasticsearch"},
 	}
 	w.ledger = newLedger(name, events)
 	var err error
@@ -68,9 +69,7 @@ func (h *harness) newWorld(ctx context.Context, events int, env ...string) (*wor
 		if err := e.fit(ctx); err != nil {
 			return nil, err
 		}
-		for k, v := range e.env {
-			w.env[k] = v
-		}
+		maps.Copy(w.env, e.env)
 	}
 	if out, err := w.postcall(ctx, "migrate", "apply"); err != nil {
 		return nil, fmt.Errorf("postcall migrate apply: %w\n%s", err, out)
@@ -89,9 +88,26 @@ func (w *world) keepParts(ctx context.Context) error {
 	return err
 }
 
+// twin is a world with addresses and a folder of its own, and everything else of w.
+func (w *world) twin() (*world, error) {
+	t := &world{h: w.h, dir: filepath.Join(w.dir, "twin"), bin: w.bin, env: maps.Clone(w.env), db: w.db, index: w.index, sinks: w.sinks}
+	var err error
+	if t.http, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	if t.admin, err = freeAddr(); err != nil {
+		return nil, err
+	}
+	t.set("POSTCALL_DATA_DIR="+filepath.Join(t.dir, "data"), "POSTCALL_HTTP_ADDR="+t.http, "POSTCALL_ADMIN_ADDR="+t.admin)
+	return t, os.MkdirAll(t.dir, 0o755)
+}
+
 // drop ends the world's postcall and removes its database and index, and its folder unless the user wants to keep it.
 func (w *world) drop() {
 	w.kill()
+	if w.second != nil {
+		w.second.kill()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_, _ = w.query(ctx, "DROP DATABASE IF EXISTS "+w.db+" SYNC")
@@ -175,7 +191,7 @@ func (w *world) process() *process {
 	return w.p
 }
 
-// kill is SIGKILL to postcall. Nothing of its process group is left: it cleans up after itself even so, or the row is off.
+// kill is SIGKILL to postcall.
 func (w *world) kill() {
 	if p := w.process(); p != nil {
 		p.kill()
