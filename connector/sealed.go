@@ -95,13 +95,14 @@ const (
 )
 
 var (
-	zstdEncoders = sync.Pool{New: func() any {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	// One encoder for the process: its history is as large as the window, and a pool would make it anew after each collection.
+	zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(2), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 		if err != nil {
 			panic(err) // wrong options only
 		}
 		return e
-	}}
+	})
 	payloadBuffers = sync.Pool{New: func() any { return new([]byte) }}
 	zstdDecoder    = sync.OnceValue(func() *zstd.Decoder {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxMemory(256<<20))
@@ -144,9 +145,7 @@ func sealMessage(subj string, s *sealed, payload, buf []byte) *nats.Msg {
 	}
 	data := append(buf[:0], sealedMagic...)
 	data = append(data, 0, 0, 0, 0)
-	enc := zstdEncoders.Get().(*zstd.Encoder)
-	data = enc.EncodeAll(payload, data)
-	zstdEncoders.Put(enc)
+	data = zstdEncoder().EncodeAll(payload, data)
 	binary.LittleEndian.PutUint32(data[4:], sealedSum(h, data))
 	return &nats.Msg{Subject: subj, Header: h, Data: data}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -37,6 +38,10 @@ func serve(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	log := newLogger(stderr, cfg.LogLevel)
+	if os.Getenv("GOGC") == "" {
+		// Buffers of batches come and go: collecting them sooner costs a few per cent of CPU and saves a fifth of the memory.
+		debug.SetGCPercent(50)
+	}
 	if links := connector.ServiceLinks(os.Environ()); len(links) > 0 {
 		log.Warn("variables of another kind in the environment", "advice", serviceLinkAdvice(links))
 	}
