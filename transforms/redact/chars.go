@@ -77,14 +77,9 @@ func letterBefore(p piece, i int) int {
 
 // wordEnd returns the end of the letters that begin at i.
 func wordEnd(p piece, i int) int {
-	for i < p.hi {
-		c := class[p.s[i]]
-		if c&cLetter != 0 {
+	for {
+		for i < p.hi && class[p.s[i]]&cLetter != 0 {
 			i++
-			continue
-		}
-		if c&cHigh == 0 {
-			break
 		}
 		n := letter(p, i)
 		if n == 0 {

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"math"
 	"strings"
 	"unicode"
 
@@ -22,7 +23,7 @@ type namePart struct {
 
 // known is what the structured fields of a call tell.
 type known struct {
-	starts  [256]bool // bytes that a known value can begin with
+	starts  [256]uint32 // by the bytes that a known value can begin with: the letters that can follow, see begins
 	parts   []namePart
 	script  string // a name in a script without spaces, looked for as it is
 	sayings []saying
@@ -94,21 +95,33 @@ func (k *known) phone(v, region string) {
 
 func (k *known) say(canon string, t Type, spelled bool) {
 	k.sayings = append(k.sayings, saying{canon, t, spelled})
-	if c := canon[0]; !isDigit(c) {
-		k.start(c)
+	switch {
+	case isDigit(canon[0]):
+	case spelled || len(canon) == 1:
+		k.start(canon[0], 0)
+	default:
+		k.start(canon[0], canon[1])
 	}
 }
 
-func (k *known) start(c byte) {
-	k.starts[c] = true
+// start notes how a value begins: with the byte c, and second where a letter follows.
+func (k *known) start(c, second byte) {
+	bits := uint32(1) | 1<<(second&31)
+	k.starts[c] |= bits
 	if c-'a' < 26 {
-		k.starts[c-'a'+'A'] = true
+		k.starts[c-'a'+'A'] |= bits
 	}
 	if c >= 0x80 { // folding can change the first byte
 		for b := 0x80; b < 256; b++ {
-			k.starts[b] = true
+			k.starts[b] = math.MaxUint32
 		}
 	}
+}
+
+// begins tells most words from those that a known value begins with.
+func (k *known) begins(p piece, i int) bool {
+	next := k.starts[p.s[i]]
+	return next != 0 && (i+1 >= p.hi || class[p.s[i+1]]&cLetter == 0 || next>>(p.s[i+1]&31)&1 != 0)
 }
 
 func (k *known) name(v string) {
@@ -124,14 +137,14 @@ func (k *known) name(v string) {
 			continue
 		}
 		k.parts = append(k.parts, namePart{f, partKind(f)})
-		k.start(f[0])
+		k.start(f[0], (f + "\x00")[1])
 		accents = true
 		if len(f) >= 4 && f[0] < 0x80 {
 			k.say(f, Person, true)
 		}
 	}
 	if accents { // "Ángel" can be written for "angel"
-		k.start(0x80)
+		k.start(0x80, 0)
 	}
 	for _, r := range v {
 		if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Hangul) {

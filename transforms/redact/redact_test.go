@@ -325,3 +325,19 @@ func BenchmarkRedact(b *testing.B) {
 		})
 	}
 }
+
+func TestMaybeNumberPassesEveryNumberWord(t *testing.T) {
+	for w := range strings.FieldsSeq(`o oh zero one two three four five six seven eight nine double triple ten eleven twelve
+		thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety`) {
+		for _, s := range []string{w, strings.ToUpper(w), w + " ", w + ", one"} {
+			if p := (piece{s, 0, len(s)}); !maybeNumber(p, 0) || numberAt(p, 0).end != len(w) {
+				t.Errorf("%q is passed over", s)
+			}
+		}
+	}
+	for w := range strings.FieldsSeq("of on to the then for see need never") {
+		if p := (piece{w, 0, len(w)}); maybeNumber(p, 0) && numberAt(p, 0).end > 0 {
+			t.Errorf("%q is a number", w)
+		}
+	}
+}

@@ -138,7 +138,7 @@ func (s *scan) words(p piece) {
 
 // word handles the word at i and returns where to go on.
 func (s *scan) word(p piece, i int) int {
-	if s.known.starts[p.s[i]] {
+	if s.known.begins(p, i) {
 		if end := s.said(p, i, false); end > i {
 			return end
 		}

@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // The ways a number word adds digits.
 const (
 	wordUnit   = 1 + iota // "five", "oh"
@@ -17,30 +19,29 @@ type numWord struct {
 	times  int    // of wordRepeat
 }
 
-// maybeNumber tells most words from number words by their first letters.
+// numberStarts holds how the number words begin that a number can begin with, "o" and "oh" aside: the third letters by
+// the first two.
+var numberStarts = func() (t [32 * 32]uint32) {
+	for w := range strings.FieldsSeq(`zero one two three four five six seven eight nine double triple ten eleven twelve
+		thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety`) {
+		t[letters(w[0], w[1])] |= 1 << (w[2] & 31)
+	}
+	return t
+}()
+
+// letters is a number for two ASCII letters of either case.
+func letters(a, b byte) int { return int(a&31)<<5 | int(b&31) }
+
+// maybeNumber tells most words from number words by their first letters. There is a letter at i.
 func maybeNumber(p piece, i int) bool {
-	if i+2 >= p.hi || class[p.s[i+1]]&cLetter == 0 {
-		return true
+	w := p.s[i:min(i+3, p.hi)]
+	if len(w) < 2 || class[w[1]]&cLetter == 0 {
+		return lower(w[0]) == 'o'
 	}
-	b := lower(p.s[i+1])
-	switch lower(p.s[i]) {
-	case 'z', 'n':
-		return b == 'e' || b == 'i'
-	case 'o':
-		return b == 'n' || b == 'h'
-	case 't':
-		if c := lower(p.s[i+2]); b == 'h' {
-			return c == 'r' || c == 'i'
-		}
-		return b == 'w' || b == 'e' || b == 'r'
-	case 'f':
-		return b == 'o' || b == 'i'
-	case 's':
-		return b == 'i' || b == 'e'
-	case 'e':
-		return b == 'i' || b == 'l'
+	if len(w) < 3 || class[w[2]]&cLetter == 0 {
+		return lower(w[0]) == 'o' && lower(w[1]) == 'h'
 	}
-	return b == 'o' // double
+	return numberStarts[letters(w[0], w[1])]>>(w[2]&31)&1 != 0
 }
 
 // numberAt reads the number word at i; its end is 0 where there is none.
