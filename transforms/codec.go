@@ -20,12 +20,12 @@ import (
 // The codec is written by hand on the plain struct: see BenchmarkCodec for what generated code and a copy would cost.
 // TestCodecEqualsGenerated holds it to the bytes of the generated code.
 func AppendEvents(dst []byte, events []Event) ([]byte, error) {
-	return appendEvents(dst, events, nil)
+	return appendEvents(writer{b: dst}, events, nil)
 }
 
 // appendEvents is AppendEvents with fields to hand back: unknown[i], if any, is appended to the i-th event.
-func appendEvents(dst []byte, events []Event, unknown [][]byte) ([]byte, error) {
-	w := writer{b: dst}
+func appendEvents(w writer, events []Event, unknown [][]byte) ([]byte, error) {
+	dst := w.b
 	for i := range events {
 		var more []byte
 		if i < len(unknown) {
@@ -226,6 +226,7 @@ type writer struct {
 	b      []byte
 	err    error
 	within uint64 // the tag of the message inside the event that is being written, 0 for the event
+	toPeer bool   // texts aren't checked: whoever decodes them does that
 }
 
 func (w *writer) event(e *Event) {
@@ -312,7 +313,7 @@ func (w *writer) text(tag uint64, s string) {
 }
 
 func (w *writer) element(tag uint64, s string) {
-	if !utf8.ValidString(s) {
+	if !w.toPeer && !utf8.ValidString(s) {
 		w.fail(tag, errNotUTF8)
 	}
 	w.length(tag, len(s))

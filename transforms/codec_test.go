@@ -288,7 +288,7 @@ func TestDecodeEventsRefuses(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", name, err, want)
 		}
 	}
-	f("NaN", "decode event 1: duration: not a finite number", &wire.Event{Duration: new(math.NaN())})
+	f("NaN", `decode event 1 (call ""): duration: not a finite number`, &wire.Event{Duration: new(math.NaN())})
 	f("year", "a year outside", &wire.Event{CallStarted: proto.Int64(math.MaxInt64)})
 
 	good, err := AppendEvents(nil, []Event{fullEvent()})

@@ -46,7 +46,7 @@ func decodeEvents(b []byte, limit int) (events []Event, unknown [][]byte, err er
 		events = append(events, Event{})
 		more, err := decodeEvent(r.bytes, &events[len(events)-1])
 		if err != nil {
-			return nil, nil, fmt.Errorf("decode event %d: %w", len(events)-1, err)
+			return nil, nil, fmt.Errorf("decode event %d (call %q): %w", len(events)-1, events[len(events)-1].CallID, err)
 		}
 		if more != nil {
 			if unknown == nil {

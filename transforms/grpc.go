@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -50,15 +52,35 @@ type raw struct {
 	pooled bool // b goes back to the pool when it was sent
 }
 
-// newRaw encodes the events into a pooled buffer.
+// newRaw encodes the events into a pooled buffer. Text that is not UTF-8 is found by the decoder on the other side.
 func newRaw(events []Event, unknown [][]byte) (*raw, error) {
 	size := sizeEvents(events)
 	for _, more := range unknown {
 		size += len(more)
 	}
-	b, err := appendEvents((*mem.DefaultBufferPool().Get(size))[:0], events, unknown)
+	b, err := appendEvents(writer{b: (*messages.Get(size))[:0], toPeer: true}, events, unknown)
 	return &raw{b, true}, err
 }
+
+// messages holds buffers for messages to send.
+var messages bufferPool
+
+// bufferPool is a mem.BufferPool that doesn't clear what it hands out: appendEvents writes all that it sends. The default
+// pool clears a MiB for a batch of 32 KiB.
+type bufferPool struct{ pool sync.Pool }
+
+// Get returns a buffer of that length.
+func (p *bufferPool) Get(length int) *[]byte {
+	b, _ := p.pool.Get().(*[]byte)
+	if b == nil {
+		b = new([]byte)
+	}
+	*b = slices.Grow((*b)[:0], length)[:length]
+	return b
+}
+
+// Put takes a buffer back.
+func (p *bufferPool) Put(b *[]byte) { p.pool.Put(b) }
 
 // rawCodec passes raw messages as they are and everything else to the standard codec.
 type rawCodec struct{ encoding.CodecV2 }
@@ -68,7 +90,7 @@ var wireCodec = rawCodec{encoding.GetCodecV2("proto")}
 func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if r, ok := v.(*raw); ok {
 		if r.pooled {
-			return mem.BufferSlice{mem.NewBuffer(&r.b, mem.DefaultBufferPool())}, nil
+			return mem.BufferSlice{mem.NewBuffer(&r.b, &messages)}, nil
 		}
 		return mem.BufferSlice{mem.SliceBuffer(r.b)}, nil
 	}

@@ -293,7 +293,7 @@ func TestPluginErrors(t *testing.T) {
 	f("panic secret", "panicked: panic of type string", true)
 	f("rename", `breaks the contract: call "bx": expected call "b", or a child of the call before it`, true)
 	f("forget", `expected call "b"`, true)
-	f("invalid", `encode event 1 (call "b"): topic: not valid UTF-8`, true)
+	f("invalid", `breaks the contract: decode event 1 (call "b"): topic: not valid UTF-8`, true)
 	f("extra", `call "b": extra must be a JSON object`, true)
 	if !testing.Short() {
 		f("big", "too large", true)
