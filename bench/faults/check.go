@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -93,7 +95,10 @@ func (w *world) idle(ctx context.Context, limit time.Duration) error {
 func (w *world) take(ctx context.Context, want expect) (*tally, error) {
 	t := &tally{
 		planned: w.planned(), acked: int(w.acked.Load()), denied: int(w.denied.Load()), calls: len(w.calls), in: map[string]int{},
-		dead: int(w.metric("postcall_stream_messages", `"POSTCALL_DEAD"`) + w.metric("postcall_stream_messages", `"POSTCALL_REFUSED"`)),
+	}
+	var err error
+	if t.dead, err = w.dead(ctx); err != nil {
+		return nil, err
 	}
 	if worst := w.worst.Load(); worst != nil {
 		t.worst = worst[0]
@@ -111,10 +116,27 @@ func (w *world) take(ctx context.Context, want expect) (*tally, error) {
 	}
 	t.lost = len(lost)
 	if ids := slices.Sorted(maps.Keys(lost)); len(ids) > 0 {
-		t.note("lost: %s", some(ids, func(i int) string { return w.id(i) + " (" + lost[i] + ")" }))
+		t.note("lost: %s", some(ids, func(i int) string {
+			return fmt.Sprintf("%s (acknowledged %s,%s)", w.id(i), w.calls[i].at.Format("15:04:05.000"), lost[i])
+		}))
 	}
 	w.judge(t, want)
 	return t, nil
+}
+
+// dead counts the dead letters.
+func (w *world) dead(ctx context.Context) (int, error) {
+	var stdout, stderr bytes.Buffer
+	cmd := w.command(ctx, "dead", "list", "--json", "--limit", "1000000")
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return 0, fmt.Errorf("postcall dead list: %w: %s", err, stderr.String())
+	}
+	var letters []struct{ ID string }
+	if err := json.Unmarshal(stdout.Bytes(), &letters); err != nil {
+		return 0, fmt.Errorf("postcall dead list --json: %w", err)
+	}
+	return len(letters), nil
 }
 
 // compare looks at one store.

@@ -33,6 +33,7 @@ type call struct {
 	tried    int // the highest serial sent
 	acked    int // the highest serial acknowledged; 0 for none
 	denied   bool
+	at       time.Time // of the last acknowledgement
 }
 
 // again is the share of deliveries, one in so many, that repeats or corrects an earlier one.

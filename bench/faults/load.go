@@ -138,7 +138,7 @@ func (w *world) deliver(ctx context.Context, c *http.Client, i, serial int) erro
 		status, err := w.post(ctx, c, to.http, body)
 		switch {
 		case err == nil && status < 300:
-			e.acked = max(e.acked, serial)
+			e.acked, e.at = max(e.acked, serial), time.Now()
 			w.acked.Add(1)
 			w.latency(time.Since(begun), time.Since(attempt))
 			return nil

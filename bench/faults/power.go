@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -52,13 +53,16 @@ func (r *running) powerLoss(ctx context.Context, program string) error {
 	if err := w.serve(ctx); err != nil {
 		return err
 	}
+	var cuts []string
 	err = w.load(ctx, w.rounds(r.scale.kills, func(ctx context.Context, _ int) error {
 		if err := sleep(ctx, rand.N(50*time.Millisecond)); err != nil {
 			return err
 		}
+		before := time.Now()
 		if err := cutOff(fs.dir); err != nil {
 			return err
 		}
+		cuts = append(cuts, before.Format("15:04:05.000")+"-"+time.Now().Format("05.000"))
 		if err := sleep(ctx, rand.N(200*time.Millisecond)); err != nil { // what is acknowledged now is a lie
 			return err
 		}
@@ -68,6 +72,7 @@ func (r *running) powerLoss(ctx context.Context, program string) error {
 		}
 		return w.serve(ctx)
 	}))
+	r.remark("cut off at %s", strings.Join(cuts, ", "))
 	return err
 }
 
