@@ -80,6 +80,11 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 			return fmt.Errorf("look up a stream: %w", err)
 		}
 		s.marks.compare(mark, info.Config.Name, info.State.LastSeq, log, m)
+		// Batches are removed from the front only, so a hole is damage. The sealer sees those of the intake itself.
+		if holes := info.State.NumDeleted; mark == markBatches && s.partitions == 1 && holes > 0 {
+			m.alarms.WithLabelValues("gap").Add(float64(holes))
+			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume", "batches", holes)
+		}
 	}
 	return nil
 }

@@ -204,3 +204,27 @@ func TestLostTailOfAStreamIsSeen(t *testing.T) {
 		}
 	}
 }
+
+func TestMissingBatchSoundsTheAlarm(t *testing.T) {
+	s := newStore()
+	cfg := testConfig(t.TempDir())
+	c := Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}}
+	r := start(t, c)
+	for i, id := range ids("c", 3) {
+		r.deliver(id)
+		r.eventually("loaded", func() bool { return s.calls() == i+1 })
+	}
+	r.stop()
+	st, err := openStreams(t.Context(), cfg, discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.batches.SecureDeleteMsg(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	st.close()
+	r = start(t, c)
+	if got := r.metric(`postcall_alarms_total{kind="gap"}`); got != "1" {
+		t.Errorf("gap alarm counts %q, want 1", got)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,8 @@ func audit(c *cobra.Command, op *connector.Operator, sinks []connector.Sink, asJ
 	return nil
 }
 
+var replayID = regexp.MustCompile(`^[a-z0-9-]{1,32}$`) // it is part of subjects and tokens
+
 func replayCommand() *cobra.Command {
 	var sink, since, until, id string
 	c := &cobra.Command{
@@ -109,6 +112,9 @@ replay is continued by its id.`,
 			}
 			if id == "" {
 				id = "r" + strings.ToLower(rand.Text()[:8])
+			}
+			if !replayID.MatchString(id) {
+				return usagef("--id is that of an earlier replay: letters in lower case, digits and -, 32 at most")
 			}
 			return operate(c.Context(), c.ErrOrStderr(), true, func(op *connector.Operator, sinks []connector.Sink) error {
 				s, err := oneSink(sinks, sink)

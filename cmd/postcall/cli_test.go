@@ -31,6 +31,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"serve"}, 1, "POSTCALL_REDACT_KEY"},
 		{[]string{"dead", "replay"}, 2, "--all"},
 		{[]string{"replay"}, 2, "--sink"},
+		{[]string{"replay", "--sink", "clickhouse", "--since", "1h", "--id", "a b"}, 2, "--id"},
 		{[]string{"assets", "kibana", "--apply"}, 2, "--url"},
 		{[]string{"assets", "kibana"}, 0, "call-transcripts"},
 		{[]string{"transform", "/no/such/file"}, 1, "/no/such/file"},
