@@ -46,6 +46,7 @@ type row struct {
 type running struct {
 	*harness
 	row
+	events  int
 	expect  expect
 	w       *world // the one that the table shows
 	remarks []string
@@ -170,7 +171,7 @@ func (h *harness) one(ctx context.Context, r row) result {
 	defer cancel()
 	defer h.dropWorlds()
 	deaths := h.clickhouse.deaths + h.elasticsearch.deaths
-	run := &running{harness: h, row: r}
+	run := &running{harness: h, row: r, events: h.events}
 	defer func() {
 		for _, f := range run.afters {
 			f()

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +43,35 @@ func (p *process) kill() {
 	p.expected.Store(true)
 	_ = p.cmd.Process.Kill()
 	<-p.done
+}
+
+// stop freezes it, and returns when none of its threads runs any more. One that is inside the kernel may finish there.
+func (p *process) stop() error {
+	pid := p.cmd.Process.Pid
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for limit := time.Now().Add(5 * time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		if !p.running() {
+			return nil
+		}
+	}
+	return errors.New("postcall did not stop on SIGSTOP")
+}
+
+// running reports whether a thread of it is in user space, or may be.
+func (p *process) running() bool {
+	stats, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread is gone
+		}
+		if i := bytes.LastIndexByte(b, ')'); i < 0 || i+2 >= len(b) || !bytes.ContainsRune([]byte("TtDZX"), rune(b[i+2])) {
+			return true
+		}
+	}
+	return false
 }
 
 // terminate asks it to end and returns how it did.
