@@ -144,6 +144,7 @@ func (w *world) dead(ctx context.Context) (int, error) {
 func (w *world) compare(t *tally, store string, have map[string]found, want expect, lost map[int]string) {
 	var twice, stale []int
 	missing := 0
+	t.in[store] = 0
 	for i := range w.calls {
 		e, f := &w.calls[i], have[w.id(i)]
 		delete(have, w.id(i))

@@ -31,6 +31,12 @@
 // the clock set back builds a program whose clock can be set.
 //
 // kill -9 leaves what was written in the page cache, so no kill shows a missing fsync. The row "power loss" does: its data
-// directory is an ext4 of its own whose device is cut off at once, without its journal being flushed, and mounted again.
+// directory is an ext4 of its own that is shut down without its journal being flushed, and mounted again. postcall is
+// stopped before it: an fsync that is under way while an ext4 goes down may report success for what is not on the device,
+// and after a real power cut nobody is left to hear it.
+//
+// The fence matters between two connectors only, so its row runs two on a JetStream cluster of three servers, which this
+// program starts in itself.
+//
 // Rows that mount need root and are skipped, by name, without it.
 package main

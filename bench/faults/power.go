@@ -43,7 +43,6 @@ func (r *running) powerLoss(ctx context.Context, program string) error {
 	if err != nil {
 		return err
 	}
-	w.bin = program
 	fs := mounted{dir: w.data(), image: filepath.Join(w.dir, "ext4")}
 	if err := fs.make(1 << 30); err != nil {
 		return err
@@ -52,6 +51,15 @@ func (r *running) powerLoss(ctx context.Context, program string) error {
 	w.set("POSTCALL_DATA_DIR=" + filepath.Join(fs.dir, "data"))
 	if err := w.serve(ctx); err != nil {
 		return err
+	}
+	if program != r.bin { // the streams themselves are made by the program as it is
+		if err := w.process().terminate(40 * time.Second); err != nil {
+			return err
+		}
+		w.bin = program
+		if err := w.serve(ctx); err != nil {
+			return err
+		}
 	}
 	var cuts []string
 	err = w.load(ctx, w.rounds(r.scale.kills, func(ctx context.Context, _ int) error {
