@@ -90,7 +90,7 @@ e2e: build bin/local bin/noskip ## the built program, from the delivery to both 
 .PHONY: faults
 faults: build bin/local ## kill, freeze, fill, damage and poison it under load and count what is lost (FAULTS=short|long, RUN=REGEXP)
 	cd bench && go build -o ../bin/faults ./faults
-	bin/faults -run '$(RUN)'
+	bin/faults -run '$(value RUN)'
 
 .PHONY: fuzz
 fuzz: ## every fuzz test for FUZZTIME
