@@ -60,7 +60,7 @@ func newMetrics(version string) *metrics {
 		batches:      f.NewCounter(prometheus.CounterOpts{Name: "postcall_batches_sealed_total", Help: "Sealed batches written."}),
 		sealSeconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "postcall_batch_seal_seconds", Help: "Time to transform, seal and write a batch.", Buckets: seconds}),
 		transformed:  counter("transform_failures_total", "Failed calls of a transform; its events wait and are tried again.", "transform"),
-		topicOther:   f.NewCounter(prometheus.CounterOpts{Name: "postcall_topic_other_total", Help: "Events that no topic rule matched."}),
+		topicOther:   f.NewCounter(prometheus.CounterOpts{Name: "postcall_topic_other_total", Help: "Events with the topic other: the one map-topics gives where no rule matched."}),
 		delivered:    counter("events_delivered_total", "Events a sink's store has.", "sink"),
 		superseded:   counter("events_superseded_total", "Events that a later one of the same batch replaces.", "sink"),
 		loads:        counter("loads_total", "Attempts to load a batch, by result.", "sink", "result"),

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/postcall/postcall/transforms"
 )
 
 func TestAnswerIsJSONWhateverTheCallID(t *testing.T) {
@@ -226,5 +229,21 @@ func TestMissingBatchSoundsTheAlarm(t *testing.T) {
 	r = start(t, c)
 	if got := r.metric(`postcall_alarms_total{kind="gap"}`); got != "1" {
 		t.Errorf("gap alarm counts %q, want 1", got)
+	}
+}
+
+func TestEventsWithoutATopicAreCounted(t *testing.T) {
+	s := newStore()
+	steps := []Transform{{"topics", transformFunc(func(_ context.Context, b []transforms.Event) ([]transforms.Event, error) {
+		for i := range b {
+			b[i].Topics = []string{map[bool]string{true: "other", false: "Billing"}[b[i].CallID == "odd"]}
+		}
+		return b, nil
+	})}}
+	r := start(t, Connector{Config: testConfig(t.TempDir()), Sinks: []Sink{{"a", s, 1}}, Transforms: steps})
+	r.deliver("odd", "c1", "c2")
+	r.eventually("loaded", func() bool { return s.calls() == 3 })
+	if got := r.metric("postcall_topic_other_total"); got != "1" {
+		t.Errorf("other counts %q, want 1", got)
 	}
 }

@@ -348,7 +348,6 @@ func (s *sealer) begin() *sealed {
 }
 
 func (s *sealer) add(m *sealed, in *input) {
-	index := m.Counts.taken() - s.at.Counts.taken()
 	m.Position = in.next
 	if in.Version == 0 {
 		m.Version = in.version
@@ -360,7 +359,6 @@ func (s *sealer) add(m *sealed, in *input) {
 	}
 	own := fateKept
 	for _, f := range in.fates {
-		f.Index = int(index)
 		m.Fates = append(m.Fates, f)
 		if f.Parent == "" { // the fate of a child is not its parent's
 			own = f.Outcome
@@ -402,6 +400,11 @@ func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
 			s.st.marks.rise(markBatches, ack.Sequence)
 			s.count(&s.at.Counts, &m.Counts)
 			s.at, s.seq = *m, ack.Sequence
+			for i := range m.Events {
+				if slices.Contains(m.Events[i].Topics, "other") {
+					s.m.topicOther.Inc()
+				}
+			}
 			s.at.Events, s.at.Fates = nil, nil
 			return nil
 		case isStale(err):

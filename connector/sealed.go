@@ -53,9 +53,6 @@ type counts struct {
 	Children uint64 `json:"children"` // of splits, on top of Kept
 }
 
-// taken is how many events the sealer has taken off the intake.
-func (c *counts) taken() uint64 { return c.Received + c.Replayed }
-
 // sealed is a decoded sealed message.
 type sealed struct {
 	Intake   string
@@ -70,7 +67,6 @@ type sealed struct {
 
 // fate is what became of an event that is not loaded.
 type fate struct {
-	Index    int       `json:"index"` // into the received events of the batch
 	Outcome  string    `json:"outcome"`
 	Stage    string    `json:"stage"`
 	Reason   string    `json:"reason"`

@@ -19,7 +19,7 @@ func sealedExample(t testing.TB) (*sealed, *nats.Msg) {
 	s := &sealed{
 		Intake: "id@2026", Position: position{7, 3}, Version: 1_700_000_000_000_000,
 		Counts: counts{Received: 10, Kept: 8, Dead: 1, Dropped: 1, Children: 2},
-		Fates:  []fate{{Index: 2, Outcome: fateDead, Stage: StageNormalize, Reason: "field", Body: []byte("secret"), Received: time.UnixMicro(1).UTC()}},
+		Fates:  []fate{{Outcome: fateDead, Stage: StageNormalize, Reason: "field", Body: []byte("secret"), Received: time.UnixMicro(1).UTC()}},
 		Events: []transforms.Event{
 			{Tenant: "a", CallID: "1", Version: 5, Transcript: []transforms.Turn{{Role: "user", Content: "hello"}}},
 			{Tenant: "a", CallID: "2", Version: 6},
