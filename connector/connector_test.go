@@ -2,8 +2,10 @@ package connector
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,7 +235,7 @@ func TestFullIntakeAnswers503AndRecovers(t *testing.T) {
 		return nil
 	}
 	cfg := testConfig(t.TempDir())
-	cfg.Intake.MaxBytes, cfg.Batch.MaxBytes = 200<<10, 100<<10
+	cfg.Intake.MaxBytes, cfg.Batch.MaxBytes, cfg.Batch.MaxEvents = 200<<10, 100<<10, 4
 	var hold atomic.Bool
 	hold.Store(true)
 	steps := []Transform{{"slow", transformFunc(func(ctx context.Context, b []transforms.Event) ([]transforms.Event, error) {
@@ -245,7 +247,7 @@ func TestFullIntakeAnswers503AndRecovers(t *testing.T) {
 	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}, Transforms: steps})
 	accepted, refused := 0, 0
 	for i := range 60 {
-		switch code := r.post(fmt.Sprintf(`{"callId":"c%d","summary":%q}`, i, strings.Repeat("x", 8<<10))); code {
+		switch code := r.post(fmt.Sprintf(`{"callId":"c%d","summary":%q}`, i, incompressible(8<<10))); code {
 		case 200:
 			accepted++
 		case 503:
@@ -261,6 +263,15 @@ func TestFullIntakeAnswers503AndRecovers(t *testing.T) {
 	open.Store(true)
 	r.eventually("what was accepted is loaded", func() bool { return s.calls() == accepted })
 	r.eventually("deliveries are taken again", func() bool { return r.post(`{"callId":"after"}`) == 200 })
+}
+
+// incompressible is text of n bytes that a frame does not make smaller than three quarters.
+func incompressible(n int) string {
+	b := make([]byte, n/4*3)
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 func TestSecondConnectorOnOneDirectoryRefuses(t *testing.T) {

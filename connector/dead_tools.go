@@ -139,7 +139,7 @@ func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
 			return fmt.Errorf("it is still refused: %w", err)
 		}
 	}
-	frame := sealFrame(appendDelivery(newFrame(nil), &d))
+	frame := sealFrame(appendDelivery(newFrame(nil), &d), nil)
 	msg := &nats.Msg{Subject: subject(subjectIntake, partition(d.Tenant, callID, o.st.partitions)), Data: frame, Header: nats.Header{headerEvents: {"1"}}}
 	ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the frame was not durable in time"))
 	defer cancel()

@@ -87,7 +87,8 @@ func (in *intake) run(ctx context.Context, partition int) error {
 	var (
 		queue = in.queues[partition]
 		subj  = subject(subjectIntake, partition)
-		buf   []byte
+		buf   []byte // the open frame
+		sent  []byte // the message made of it
 		group = make([]*waiting, 0, frameMaxEvents)
 		held  *waiting // did not fit the last frame
 		limit = min(frameMaxBytes, in.st.maxPayload/2)
@@ -118,13 +119,14 @@ func (in *intake) run(ctx context.Context, partition int) error {
 				break gather
 			}
 		}
-		err := in.publish(ctx, subj, sealFrame(buf), len(group))
+		sent = sealFrame(buf, sent)
+		err := in.publish(ctx, subj, sent, len(group))
 		for i, w := range group {
 			w.done <- err
 			group[i] = nil
 		}
 		if cap(buf) > 2*frameMaxBytes {
-			buf = nil
+			buf, sent = nil, nil
 		}
 	}
 }
