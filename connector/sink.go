@@ -329,7 +329,7 @@ func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string
 			}
 			stop := keepAlive(ctx, msg)
 			defer stop()
-			err := handleMessage(ctx, msg, name, dead, log, handle)
+			err := s.handleMessage(ctx, msg, name, dead, log, handle)
 			if err == nil {
 				err = msg.Ack()
 			}
@@ -345,8 +345,10 @@ func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string
 	return g.Wait()
 }
 
-func handleMessage(ctx context.Context, msg jetstream.Msg, name string, dead *deadLetters, log *slog.Logger, handle func(context.Context, *sealed) error) error {
-	m, err := openMessage(msg.Headers(), msg.Data())
+func (s *streams) handleMessage(ctx context.Context, msg jetstream.Msg, name string, dead *deadLetters, log *slog.Logger,
+	handle func(context.Context, *sealed) error,
+) error {
+	m, err := s.opened.open(msg)
 	if err == nil {
 		return handle(ctx, m)
 	}

@@ -60,6 +60,7 @@ type streams struct {
 	intakeID   string // identity of the intake stream: positions of another one mean nothing
 	partitions int
 	maxPayload int
+	opened     opener
 }
 
 // openStreams locks the data directory, starts the embedded server (or connects to the cluster) and opens the streams.
