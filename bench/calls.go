@@ -14,6 +14,7 @@ import (
 type calls struct {
 	run       string // start of every call id
 	templates []template
+	noise     int // bytes of text that don't compress, of each delivery's own
 }
 
 // template is a delivery with the places where its call id goes.
@@ -57,6 +58,23 @@ func (c *calls) appendCall(b []byte, n int) []byte {
 	for _, at := range t.holes {
 		copy(b[start+at:], digits)
 	}
+	if c.noise > 0 {
+		b = append(b[:len(b)-1], `,"reference":"`...)
+		b = append(appendNoise(b, uint64(n), c.noise), `"}`...)
+	}
+	return b
+}
+
+// appendNoise appends size bytes of words that mean nothing and occur once.
+func appendNoise(b []byte, seed uint64, size int) []byte {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for i := range size {
+		if i%9 == 8 {
+			b = append(b, ' ')
+		} else {
+			b = append(b, 'a'+byte(rng.IntN(26)))
+		}
+	}
 	return b
 }
 
@@ -66,7 +84,7 @@ func (c *calls) size() int {
 	for i := range c.templates {
 		sum += len(c.templates[i].body)
 	}
-	return sum / len(c.templates)
+	return sum/len(c.templates) + c.noise
 }
 
 // number returns the n of a call id of this run, or false.

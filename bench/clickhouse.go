@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/ch-go/compress"
@@ -23,6 +24,7 @@ const revision = 54453
 type clickhouseStandIn struct {
 	seen
 	addr string
+	down atomic.Bool // takes no connection and answers nothing
 
 	mu         sync.Mutex
 	tables     map[string]table
@@ -67,7 +69,7 @@ func (c *clickhouseStandIn) serve(conn net.Conn) {
 	s := &session{c: c, conn: conn, r: proto.NewReader(conn), w: compress.NewWriter(0, compress.None)}
 	for {
 		code, err := s.r.UVarInt()
-		if err != nil {
+		if err != nil || c.down.Load() {
 			return
 		}
 		switch proto.ClientCode(code) {

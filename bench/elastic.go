@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // elasticStandIn answers _bulk as Elasticsearch does when every document is taken, and a look at an index or alias with one
@@ -16,6 +17,7 @@ import (
 type elasticStandIn struct {
 	seen
 	addr string
+	down atomic.Bool // answers nothing
 }
 
 func newElasticStandIn() (*elasticStandIn, error) {
@@ -30,6 +32,9 @@ func newElasticStandIn() (*elasticStandIn, error) {
 
 // ServeHTTP answers one request.
 func (e *elasticStandIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.down.Load() {
+		panic(http.ErrAbortHandler)
+	}
 	w.Header().Set("X-Elastic-Product", "Elasticsearch")
 	w.Header().Set("Content-Type", "application/json")
 	name := strings.Trim(r.URL.Path, "/")

@@ -22,7 +22,9 @@ type plan struct {
 	Senders int           `json:"senders"` // connections, each with one delivery under way
 	Rate    float64       `json:"rate"`    // deliveries a second, at even distances; 0 is a closed loop
 	Frozen  bool          `json:"frozen"`  // the plugins, until the last delivery is answered
-	Timeout time.Duration `json:"-"`       // of one delivery
+	Outage  bool          `json:"outage"`  // of both stores, until the last delivery is answered
+	Env     []string      `json:"env,omitempty"`
+	Timeout time.Duration `json:"-"` // of one delivery
 }
 
 // loadResult is what the senders saw.

@@ -20,7 +20,8 @@ type options struct {
 	config                       string
 	events, senders, rounds      int
 	rate                         float64
-	peers                        bool
+	peers, flat                  bool
+	backlog                      int
 }
 
 const (
@@ -54,6 +55,8 @@ func run(ctx context.Context, args []string) error {
 	f.Float64Var(&o.rate, "rate", 500, "deliveries a second of the open loop; 0 leaves it out")
 	f.BoolVar(&o.peers, "peers", false, "postcall and Redpanda Connect in turns, with stand-ins; make bench PEERS=1 builds it")
 	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers")
+	f.BoolVar(&o.flat, "flat", false, "cost per event from 1,000 to 1,000,000 events of 8 KiB, with stand-ins; a quarter of an hour or more")
+	f.IntVar(&o.backlog, "backlog", 0, "GiB of deliveries that wait while both stand-ins are down, and are loaded after it; 5 take a quarter of an hour")
 	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -74,10 +77,20 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	p := &report{Taken: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Kind: o.stores, Stores: o.stores, Plugins: transforms(o.bin)}
-	if stand, ok := st.(*standIns); ok && o.peers {
+	stand, standsIn := st.(*standIns)
+	switch {
+	case !standsIn && (o.peers || o.flat || o.backlog > 0):
+		return errors.New("-peers, -flat and -backlog run with stand-ins")
+	case o.peers:
 		p.Kind = "peers"
 		err = comparePeers(ctx, o, stand, sizes[0], p)
-	} else {
+	case o.flat:
+		p.Kind = "flat"
+		err = runFlat(ctx, o, stand, p)
+	case o.backlog > 0:
+		p.Kind = "backlog"
+		err = runBacklog(ctx, o, stand, p)
+	default:
 		err = runAll(ctx, o, st, sizes, p)
 	}
 	if len(p.Results) == 0 {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,6 +27,7 @@ type process struct {
 	io   map[int]int64   // bytes each had written to disk
 	rss  map[int]int64   // resident bytes of each, at most
 	peak int64           // and of all at one moment
+	part int64           // the same since takePart was last asked
 }
 
 // start runs argv with env and nothing else in its environment; its output goes to the file log.
@@ -125,7 +127,43 @@ func (p *process) sample() {
 			p.io[pid] = n
 		}
 	}
-	p.peak = max(p.peak, rss)
+	p.peak, p.part = max(p.peak, rss), max(p.part, rss)
+}
+
+// takePart returns the peak of all since it was last asked, in MiB.
+func (p *process) takePart() float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.part
+	p.part = 0
+	return float64(n) / (1 << 20)
+}
+
+// phases takes the peak of each quarter of the deliveries as they are accepted. What it returns ends it, adds the peak of
+// what followed, and returns them all.
+func (p *process) phases(accepted *atomic.Int64, events int) func() []float64 {
+	var peaks []float64
+	done, ended := make(chan struct{}), make(chan struct{})
+	p.takePart()
+	go func() {
+		defer close(ended)
+		for quarter := 1; quarter <= 4; {
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+			if accepted.Load()*4 >= int64(quarter*events) {
+				peaks = append(peaks, p.takePart())
+				quarter++
+			}
+		}
+	}()
+	return func() []float64 {
+		close(done)
+		<-ended
+		return append(peaks, p.takePart())
+	}
 }
 
 // usage is what the processes took since they were started.

@@ -78,6 +78,14 @@ var columns = []struct {
 		}
 		return s
 	}},
+	{"RSS by phase", func(r, _ result) string {
+		var s []string
+		for _, v := range r.Peaks {
+			s = append(s, fmt.Sprintf("%.0f", v))
+		}
+		return strings.Join(s, " ")
+	}},
+	{"drained/s", func(r, _ result) string { return orDash(r.Drained, "%.0f") }},
 	{"written x", func(r, _ result) string { return orDash(r.Wrote, "%.2f") }},
 	{"missing", func(r, _ result) string { return fmt.Sprint(r.Missing) }},
 	{"twice", func(r, _ result) string { return fmt.Sprint(r.Twice) }},

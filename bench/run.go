@@ -26,20 +26,22 @@ type result struct {
 	PeakBy map[string]float64 `json:"rss_peak_mib_by_program,omitempty"`
 	Wrote  float64            `json:"bytes_written_per_body_byte,omitempty"`
 	// Syncs are per event.
-	Syncs     float64 `json:"syncs_per_event,omitempty"`
-	SyncsFrom string  `json:"syncs_from,omitempty"` // counted, strace, or metrics (frames and sealed batches)
-	Frames    float64 `json:"events_per_frame,omitempty"`
-	Batches   float64 `json:"events_per_batch,omitempty"`
-	IntakeCPU float64 `json:"cpu_seconds_per_1000_until_answered"`
-	Missing   int     `json:"missing"` // of both stores, when the run ended
-	Twice     int     `json:"twice"`
+	Syncs     float64   `json:"syncs_per_event,omitempty"`
+	SyncsFrom string    `json:"syncs_from,omitempty"` // counted, strace, or metrics (frames and sealed batches)
+	Frames    float64   `json:"events_per_frame,omitempty"`
+	Batches   float64   `json:"events_per_batch,omitempty"`
+	IntakeCPU float64   `json:"cpu_seconds_per_1000_until_answered"`
+	Peaks     []float64 `json:"rss_peak_mib_by_phase,omitempty"` // each quarter of the deliveries, then the rest until all are stored
+	Drained   float64   `json:"drained_per_second,omitempty"`    // after an outage
+	Missing   int       `json:"missing"`                         // of both stores, when the run ended
+	Twice     int       `json:"twice"`
 }
 
 func (r result) accepted() float64 { return float64(r.Load.Accepted) / r.Load.Seconds }
 
 const (
 	stall = 30 * time.Second // nothing new for so long: what is missing is lost
-	limit = 2 * time.Minute  // from the last answer; a peer can be slow for longer than anyone wants to wait
+	limit = 2 * time.Minute  // from the last answer, or 10 ms an event; a peer can be slow for longer than anyone wants to wait
 )
 
 // measure delivers to a running program and waits until both stores have everything. It ends the program.
@@ -54,10 +56,15 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	progressCtx, stopProgress := context.WithCancel(ctx)
 	defer stopProgress()
 	go progress(progressCtx, label, st, &accepted, p.Events)
+	stand, _ := st.(*standIns)
+	if p.Outage {
+		stand.setDown(true)
+	}
 	start := time.Now()
 	if p.Frozen {
 		t.signalPlugins(syscall.SIGSTOP)
 	}
+	phases := t.phases(&accepted, p.Events)
 	var err error
 	if r.Load, err = load(ctx, t.addr, t.path, secret, c, p, &accepted); err != nil {
 		return r, errors.Join(err, t.failure(), t.stop())
@@ -66,8 +73,16 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	if p.Frozen {
 		t.signalPlugins(syscall.SIGCONT)
 	}
+	if p.Outage {
+		stand.setDown(false)
+	}
+	back := time.Now()
 	_, _, err = settle(ctx, t, st, r.Load.Accepted)
 	r.Stored = float64(r.Load.Accepted) / time.Since(start).Seconds()
+	if p.Outage {
+		r.Drained = float64(r.Load.Accepted) / time.Since(back).Seconds()
+	}
+	r.Peaks = phases()
 	after := t.usage()
 	perThousand := 1000 / float64(max(r.Load.Accepted, 1))
 	r.CPU = (after.CPU - before.CPU) * perThousand
@@ -111,7 +126,7 @@ func settle(ctx context.Context, t *target, st stores, n int) (ch, es int, err e
 			return int(m[`postcall_events_delivered_total{sink="clickhouse"}`]), int(m[`postcall_events_delivered_total{sink="elasticsearch"}`]), err
 		}
 	}
-	last, since, end := -1, time.Now(), time.Now().Add(limit)
+	last, since, end := -1, time.Now(), time.Now().Add(max(limit, time.Duration(n)*10*time.Millisecond))
 	for {
 		if ch, es, err = look(); err != nil || (ch >= n && es >= n) {
 			break
@@ -157,7 +172,7 @@ func runPostcall(ctx context.Context, o options, label string, st stores, c *cal
 		return result{}, err
 	}
 	defer removeDir(dir)
-	t, err := startPostcall(ctx, o.bin, dir, st)
+	t, err := startPostcall(ctx, o.bin, dir, st, p.Env)
 	if err != nil {
 		return result{}, err
 	}
@@ -178,7 +193,7 @@ func countSyncs(ctx context.Context, o options, st stores, c *calls, p plan) (fl
 	defer removeDir(dir)
 	out := filepath.Join(dir, "strace")
 	wrap := []string{strace, "-f", "--seccomp-bpf", "-c", "-e", "trace=fsync,fdatasync", "-o", out}
-	t, err := startPostcall(ctx, o.bin, dir, st, wrap...)
+	t, err := startPostcall(ctx, o.bin, dir, st, nil, wrap...)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "  strace can't be used: %v\n", err)
 		return 0, false, nil

@@ -45,6 +45,12 @@ func (s *standIns) env() []string {
 	return []string{"POSTCALL_CLICKHOUSE_ADDR=" + s.ch.addr, "POSTCALL_ELASTICSEARCH_URL=http://" + s.es.addr}
 }
 
+// setDown takes both away, or brings them back.
+func (s *standIns) setDown(down bool) {
+	s.ch.down.Store(down)
+	s.es.down.Store(down)
+}
+
 func (s *standIns) begin(_ context.Context, run string, events int) error {
 	s.ch.reset(run, events)
 	s.es.reset(run, events)
@@ -142,9 +148,9 @@ type target struct {
 
 const secret = "bench-secret-of-no-one"
 
-// postcall starts the built program on a new data folder.
-func startPostcall(ctx context.Context, bin, dir string, st stores, wrap ...string) (*target, error) {
-	env := append(st.env(),
+// startPostcall starts the built program on a new data folder, with variables of the run's own.
+func startPostcall(ctx context.Context, bin, dir string, st stores, own []string, wrap ...string) (*target, error) {
+	env := append(append(st.env(), own...),
 		"POSTCALL_DATA_DIR="+filepath.Join(dir, "data"), "POSTCALL_WEBHOOK_SECRET="+secret, "POSTCALL_REDACT_KEY=bench-redact-key-of-no-one-at-all",
 		"POSTCALL_TRANSFORMS="+strings.Join(transforms(bin), ","), "POSTCALL_LOG_LEVEL=warn")
 	program := filepath.Join(bin, "postcall")
