@@ -16,6 +16,7 @@ import (
 func TestCallsAreWhatTheyAreCalled(t *testing.T) {
 	for _, size := range []int{8 << 10, 40 << 10} {
 		c := newCalls("run-", size, 1)
+		c.noise = size / 40
 		if n := c.size(); n < size*9/10 || n > size*11/10 {
 			t.Errorf("calls of %d bytes have %d", size, n)
 		}

@@ -2,6 +2,8 @@
 // over HTTP, waits until every one of them is in both stores, and prints what that took.
 //
 //	make bench                        stand-ins and real engines, about two minutes
+//	bin/bench -backlog 5              5 GiB that wait for both stores, and their loading: memory by phase
+//	bin/bench -flat                   the cost of an event from 1,000 to 1,000,000 of them
 //	bin/bench -help                   the rest: sizes, rates, numbers of events
 //
 // # What is measured
