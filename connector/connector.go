@@ -2,19 +2,14 @@ package connector
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/postcall/postcall/transforms"
 )
 
 // Connector is the running pipeline.
@@ -192,64 +187,4 @@ func bodyLimit(cfg Config, maxPayload int) (int64, error) {
 	default:
 		return limit, nil
 	}
-}
-
-// OpenTransforms starts the configured plugins, in order. POSTCALL_REDACT_KEY goes to redact-pii and to no other.
-// The caller closes them with CloseTransforms, after an error too.
-func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) ([]Transform, error) {
-	dir, err := pluginDir(cfg.PluginDir)
-	if err != nil {
-		return nil, err
-	}
-	var ts []Transform
-	for _, name := range cfg.Transforms {
-		settings, err := pluginSettings(cfg, name)
-		if err != nil {
-			return ts, err
-		}
-		p, err := transforms.Open(ctx, transforms.Spec{
-			Name: name, Path: filepath.Join(dir, name), Settings: settings, Timeout: cfg.Transform.Timeout, Logger: log,
-		})
-		if err != nil {
-			return ts, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGIN_DIR): %w", name, err)
-		}
-		ts = append(ts, Transform{name, p})
-	}
-	return ts, nil
-}
-
-// CloseTransforms stops the plugins.
-func CloseTransforms(ts []Transform) {
-	for _, t := range ts {
-		if c, ok := t.Transformer.(interface{ Close() error }); ok {
-			_ = c.Close() // a plugin that does not end is killed; there is nothing to do about it
-		}
-	}
-}
-
-func pluginDir(dir string) (string, error) {
-	if dir != "" {
-		return filepath.Abs(dir)
-	}
-	exe, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("find the plugins beside the binary; set POSTCALL_PLUGIN_DIR: %w", err)
-	}
-	return filepath.Join(filepath.Dir(exe), "plugins"), nil
-}
-
-func pluginSettings(cfg Config, name string) (json.RawMessage, error) {
-	s := map[string]string{}
-	switch name {
-	case "redact-pii":
-		s["key"] = cfg.RedactKey.Reveal()
-		if cfg.RedactPolicy != "" {
-			s["policy"] = cfg.RedactPolicy
-		}
-	case "map-topics":
-		if cfg.Topics != "" {
-			s["rules"] = cfg.Topics
-		}
-	}
-	return json.Marshal(s)
 }

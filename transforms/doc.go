@@ -52,6 +52,13 @@
 // Configure over the encrypted channel. It works in an empty folder of its own and in a process group of its own, stdin
 // tells it the end of the host, and stdout and stderr are logged under its name.
 //
+// # What is started
+//
+// A plugin on disk is DIR/NAME, an executable file, or the folder DIR/NAME with an executable DIR/NAME/NAME. Where DIR
+// holds plugins.lock (LockFile), only plugins with the checksum it lists are started, and it is checked again each time a
+// process is. A lock keeps an accident and an unnoticed change out, not somebody who may write to DIR while postcall
+// starts: keep DIR as safe as the binary.
+//
 // # Choices
 //
 // Imports: this package imports neither the connector nor a database driver (TestImports), so that a plugin is small.

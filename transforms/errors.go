@@ -14,6 +14,8 @@ var (
 	ErrPluginTimeout = errors.New("the plugin did not answer in time")
 	// ErrContract means that the plugin's answer breaks the contract of Transformer; it is permanent.
 	ErrContract = errors.New("the plugin breaks the contract")
+	// ErrNotLocked means that the plugin on disk is not the one of Spec.SHA256, so that it was not started; ErrPluginGone too.
+	ErrNotLocked = errors.New("the plugin is not the one that was locked")
 	// ErrClosed means that Close was called.
 	ErrClosed = errors.New("the plugin is closed")
 )

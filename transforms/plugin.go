@@ -14,10 +14,10 @@ import (
 // Spec says which plugin to run and how.
 type Spec struct {
 	Name     string          // what the operator calls it; in logs, errors and every event's transforms
-	Path     string          // of the executable, absolute
+	Path     string          // of its executable file, or of its folder (see Executable), absolute
 	Args     []string        // its arguments, rarely any
 	Settings json.RawMessage // a JSON object, handed over once over the encrypted channel; nil is the same as {}
-	SHA256   []byte          // what the executable must hash to; nil checks nothing
+	SHA256   []byte          // what Checksum(Path) must be at each start of a process; nil checks nothing
 	// Env holds NAME=value pairs for the plugin's process. Of the host's own environment it sees PATH, TZ and LANG only.
 	Env []string
 

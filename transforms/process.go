@@ -3,10 +3,8 @@ package transforms
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,14 +43,15 @@ const (
 func startProcess(ctx context.Context, spec Spec) (*process, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, spec.StartTimeout, fmt.Errorf("not ready within %s", spec.StartTimeout))
 	defer cancel()
-	if err := checkExecutable(spec); err != nil {
+	path, err := check(spec)
+	if err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", folderPrefix)
 	if err != nil {
 		return nil, err
 	}
-	p := &process{dir: dir, runner: newRunner(spec, dir), gone: make(chan struct{})}
+	p := &process{dir: dir, runner: newRunner(spec, path, dir), gone: make(chan struct{})}
 	defer context.AfterFunc(ctx, func() { _ = p.runner.Kill(ctx) })()
 	if err := p.connect(ctx, spec); err != nil {
 		p.kill()
@@ -100,33 +99,23 @@ func (p *process) connect(ctx context.Context, spec Spec) error {
 	return nil
 }
 
-// checkExecutable finds what would otherwise show as a plugin that doesn't answer.
-func checkExecutable(spec Spec) error {
+// check finds what is to be run, and what would otherwise show as a plugin that doesn't answer.
+func check(spec Spec) (path string, err error) {
 	if !filepath.IsAbs(spec.Path) {
-		return fmt.Errorf("%q is not an absolute path", spec.Path)
+		return "", fmt.Errorf("%q is not an absolute path", spec.Path)
 	}
-	f, err := os.Open(spec.Path)
+	if path, err = executable(spec.Path); err != nil || spec.SHA256 == nil {
+		return path, err
+	}
+	got, err := Checksum(spec.Path)
 	if err != nil {
-		return err
+		return "", err
 	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular() || info.Mode()&0o111 == 0:
-		return fmt.Errorf("%s is not an executable file", spec.Path)
-	case spec.SHA256 == nil:
-		return nil
+	if !bytes.Equal(got, spec.SHA256) {
+		return "", fmt.Errorf("%w: %s has SHA-256 %x, not %x; put the right one back, or accept this one with `postcall plugin lock` and start postcall again",
+			ErrNotLocked, spec.Path, got, spec.SHA256)
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return err
-	}
-	if got := sum.Sum(nil); !bytes.Equal(got, spec.SHA256) {
-		return fmt.Errorf("%s has SHA-256 %x, not %x: it is not the file that was locked", spec.Path, got, spec.SHA256)
-	}
-	return nil
+	return path, nil
 }
 
 func (p *process) dead() bool {

@@ -41,10 +41,10 @@ const drainTimeout = 300 * time.Millisecond
 // inherited are the variables of the host that a plugin sees.
 var inherited = []string{"PATH", "TZ", "LANG"}
 
-func newRunner(spec Spec, dir string) *execRunner {
+func newRunner(spec Spec, path, dir string) *execRunner {
 	log := spec.Logger.With("plugin", spec.Name)
 	r := &execRunner{
-		cmd:       exec.Command(spec.Path, spec.Args...),
+		cmd:       exec.Command(path, spec.Args...),
 		stdoutLog: newLineLog(log, "stdout"),
 		stderrLog: newLineLog(log, "stderr"),
 		last:      new(tail),
