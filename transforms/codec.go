@@ -31,25 +31,29 @@ func appendEvents(w writer, events []Event, unknown [][]byte) ([]byte, error) {
 		if i < len(unknown) {
 			more = unknown[i]
 		}
-		w.b = append(w.b, tagEvents)
-		w.b = protowire.AppendVarint(w.b, uint64(sizeEvent(&events[i])+len(more)))
-		w.event(&events[i])
-		w.b = append(w.b, more...)
+		w.message(&events[i], more)
 		if w.err != nil {
-			return dst, fmt.Errorf("encode event %d (call %q): %w", i, events[i].CallID, w.err)
+			return dst, encodeError(i, &events[i], w.err)
 		}
 	}
 	return w.b, nil
+}
+
+func encodeError(i int, e *Event, err error) error {
+	return fmt.Errorf("encode event %d (call %q): %w", i, e.CallID, err)
 }
 
 // sizeEvents returns the length of what AppendEvents appends.
 func sizeEvents(events []Event) int {
 	n := 0
 	for i := range events {
-		n += 1 + protowire.SizeBytes(sizeEvent(&events[i]))
+		n += sizeMessage(sizeEvent(&events[i]))
 	}
 	return n
 }
+
+// sizeMessage is the length of an event of that size as an entry of events.
+func sizeMessage(size int) int { return 1 + protowire.SizeBytes(size) }
 
 // The tags of wire/transform.proto: the field number and the wire type (0 varint, 1 eight bytes, 2 length and bytes).
 const (
@@ -264,12 +268,8 @@ func (w *writer) event(e *Event) {
 		w.within = tagMetrics
 		w.metrics(&e.Metrics)
 	}
-	w.within = tagTransforms
 	for i := range e.Transforms {
-		a := &e.Transforms[i]
-		w.length(tagTransforms, sizeApplied(a))
-		w.text(tagAppliedName, a.Name)
-		w.text(tagAppliedVersion, a.Version)
+		w.applied(&e.Transforms[i])
 	}
 	if e.Outcome != (Outcome{}) {
 		w.within = tagOutcome
@@ -277,6 +277,21 @@ func (w *writer) event(e *Event) {
 		w.int(tagDecision, int32(e.Outcome.Decision))
 		w.text(tagReason, e.Outcome.Reason)
 	}
+	w.within = 0
+}
+
+// message writes an event as an entry of events, with fields to hand back behind it.
+func (w *writer) message(e *Event, more []byte) {
+	w.length(tagEvents, sizeEvent(e)+len(more))
+	w.event(e)
+	w.b = append(w.b, more...)
+}
+
+func (w *writer) applied(a *Applied) {
+	w.within = tagTransforms
+	w.length(tagTransforms, sizeApplied(a))
+	w.text(tagAppliedName, a.Name)
+	w.text(tagAppliedVersion, a.Version)
 	w.within = 0
 }
 

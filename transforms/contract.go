@@ -13,39 +13,50 @@ import (
 // maxAnswers is how many entries an answer may have for each event of its batch, children included.
 const maxAnswers = 256
 
-// checkAnswer holds a plugin's answer to the contract of Transformer and adds the plugin to the transforms of each event.
-// What an answer breaks is an ErrContract naming the plugin, the event and the rule.
-func checkAnswer(name, version string, batch, out []Event) ([]Event, error) {
-	applied := Applied{Name: name, Version: version}
-	parent := -1 // the input whose entries are being read
-	child := 0   // the number of the last child
+// group holds an answer to the contract of Transformer and cuts it into what became of each event: the event, then its
+// children. It adds the plugin to the transforms of each, unless applied is nil. What an answer breaks is an ErrContract
+// naming the plugin, the event and the rule.
+func group(name string, applied *Applied, batch, out []Encoded) ([][]Encoded, error) {
+	groups := make([][]Encoded, 0, len(batch))
+	var entry []byte
+	if applied != nil {
+		entry = entryOf(applied)
+	}
+	child := 0 // the number of the last child
 	for i := range out {
 		e := &out[i]
+		n, next := len(groups), "" // the event whose children may follow is n-1
+		if n < len(batch) {
+			next = batch[n].Event.CallID
+		}
 		var rule string
 		switch {
-		case parent+1 < len(batch) && e.CallID == batch[parent+1].CallID:
-			parent, child = parent+1, 0
-			rule = checkSame(&batch[parent], e)
-		case parent >= 0 && e.ParentCallID == batch[parent].CallID && e.ParentCallID != "":
-			child, rule = checkChild(&batch[parent], e, child)
-		case parent+1 < len(batch):
-			rule = fmt.Sprintf("expected call %q, or a child of the call before it", batch[parent+1].CallID)
+		case n < len(batch) && e.Event.CallID == next:
+			groups, child = append(groups, out[i:i+1]), 0
+			rule = checkSame(&batch[n].Event, &e.Event)
+		case n > 0 && e.Event.ParentCallID == batch[n-1].Event.CallID && e.Event.ParentCallID != "":
+			groups[n-1] = groups[n-1][:len(groups[n-1])+1]
+			child, rule = checkChild(&batch[n-1].Event, &e.Event, child)
+			e.wire = nil // it inherits
+		case n < len(batch):
+			rule = fmt.Sprintf("expected call %q, or a child of the call before it", next)
 		default:
 			rule = "it belongs to no event of the batch"
 		}
 		if rule == "" {
-			rule = checkContent(e)
+			rule = checkContent(&e.Event)
 		}
 		if rule != "" {
-			return nil, contractError(name, e.CallID, rule)
+			return nil, contractError(name, e.Event.CallID, rule)
 		}
-		before := batch[parent].Transforms
-		e.Transforms = append(slices.Clip(before), applied)
+		if applied != nil {
+			e.through(batch[len(groups)-1].Event.Transforms, applied, entry)
+		}
 	}
-	if parent+1 < len(batch) {
-		return nil, contractError(name, batch[parent+1].CallID, "it is missing from the answer: every event comes back, dropped ones too")
+	if n := len(groups); n < len(batch) {
+		return nil, contractError(name, batch[n].Event.CallID, "it is missing from the answer: every event comes back, dropped ones too")
 	}
-	return out, nil
+	return groups, nil
 }
 
 // checkSame returns the rule that out breaks as what became of in, or "".

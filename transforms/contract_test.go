@@ -9,6 +9,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// checkAnswer is group on plain events.
+func checkAnswer(name, version string, batch, out []Event) ([]Event, error) {
+	groups, err := group(name, &Applied{name, version}, encode(batch), encode(out))
+	for i, g := range groups {
+		if g[0].Event.CallID != batch[i].CallID {
+			return nil, errors.New("an event is in the group of another")
+		}
+	}
+	return flatten(groups), err
+}
+
 func TestCheckAnswer(t *testing.T) {
 	input := func() []Event {
 		return []Event{

@@ -17,36 +17,26 @@ import (
 // are skipped. A message that AppendEvents would not write (text that is not UTF-8, a number that is not finite, a year
 // outside 1 to 9999) is an error.
 func DecodeEvents(data []byte) ([]Event, error) {
-	events, _, err := decodeEvents(bytes.Clone(data), math.MaxInt)
+	events, _, err := decodeEvents(bytes.Clone(data))
 	return events, err
 }
 
-// decodeEvents is DecodeEvents on a buffer that it keeps, for at most limit events. unknown[i] holds the fields of the
-// i-th event that this version doesn't know; it is nil where no event has any.
-func decodeEvents(b []byte, limit int) (events []Event, unknown [][]byte, err error) {
-	n := 0
-	r := reader{b: b}
-	for r.next() {
-		if r.tag == tagEvents {
-			n++
-		}
-	}
-	if r.err != nil {
-		return nil, nil, fmt.Errorf("decode events: %w", r.err)
-	}
-	if n > limit {
-		return nil, nil, fmt.Errorf("decode events: %d entries, at most %d are allowed", n, limit)
+// decodeEvents is DecodeEvents on a buffer that it keeps. unknown[i] holds the fields of the i-th event that this version
+// doesn't know; it is nil where no event has any.
+func decodeEvents(b []byte) (events []Event, unknown [][]byte, err error) {
+	n, err := countEvents(b, math.MaxInt)
+	if err != nil {
+		return nil, nil, err
 	}
 	events = make([]Event, 0, n)
-	r = reader{b: b}
-	for r.next() {
+	for r := (reader{b: b}); r.next(); {
 		if r.tag != tagEvents {
 			continue
 		}
 		events = append(events, Event{})
-		more, err := decodeEvent(r.bytes, &events[len(events)-1])
+		more, err := decodeEntry(r.bytes, len(events)-1, &events[len(events)-1])
 		if err != nil {
-			return nil, nil, fmt.Errorf("decode event %d (call %q): %w", len(events)-1, events[len(events)-1].CallID, err)
+			return nil, nil, err
 		}
 		if more != nil {
 			if unknown == nil {
@@ -56,6 +46,49 @@ func decodeEvents(b []byte, limit int) (events []Event, unknown [][]byte, err er
 		}
 	}
 	return events, unknown, nil
+}
+
+// decodeEncoded decodes the answer of a plugin, of at most limit events, and keeps the bytes of each.
+func decodeEncoded(b []byte, limit int) ([]Encoded, error) {
+	n, err := countEvents(b, limit)
+	if err != nil {
+		return nil, err
+	}
+	events := make([]Encoded, 0, n)
+	for r := (reader{b: b}); r.next(); {
+		if r.tag != tagEvents {
+			continue
+		}
+		events = append(events, Encoded{wire: r.bytes})
+		if _, err := decodeEntry(r.bytes, len(events)-1, &events[len(events)-1].Event); err != nil {
+			return nil, err
+		}
+	}
+	return events, nil
+}
+
+func decodeEntry(b []byte, i int, e *Event) (unknown []byte, err error) {
+	if unknown, err = decodeEvent(b, e); err != nil {
+		return nil, fmt.Errorf("decode event %d (call %q): %w", i, e.CallID, err)
+	}
+	return unknown, nil
+}
+
+// countEvents counts the entries of a whole message, so that their slice is made once.
+func countEvents(b []byte, limit int) (n int, err error) {
+	r := reader{b: b}
+	for r.next() {
+		if r.tag == tagEvents {
+			n++
+		}
+	}
+	switch {
+	case r.err != nil:
+		return 0, fmt.Errorf("decode events: %w", r.err)
+	case n > limit:
+		return 0, fmt.Errorf("decode events: %d entries, at most %d are allowed", n, limit)
+	}
+	return n, nil
 }
 
 // optionals holds the values that pointers of one event point to: one allocation instead of five.

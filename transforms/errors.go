@@ -12,6 +12,8 @@ var (
 	ErrPluginGone = errors.New("the plugin is not running")
 	// ErrPluginTimeout means that the plugin did not answer within Spec.Timeout and was killed.
 	ErrPluginTimeout = errors.New("the plugin did not answer in time")
+	// ErrPluginMemory means that the plugin needed more than Spec.Memory and was killed; ErrPluginGone too.
+	ErrPluginMemory = errors.New("the plugin needed more memory than it may have and was killed")
 	// ErrContract means that the plugin's answer breaks the contract of Transformer; it is permanent.
 	ErrContract = errors.New("the plugin breaks the contract")
 	// ErrNotLocked means that the plugin on disk is not the one of Spec.SHA256, so that it was not started; ErrPluginGone too.

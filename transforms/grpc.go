@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
@@ -21,6 +23,7 @@ import (
 const (
 	protocolVersion = 1
 	maxMessage      = 64 << 20 // bytes of a batch, either way
+	maxGrowth       = 8 << 20  // bytes that an answer may have besides four times its batch, as large as a sealed batch can be
 	window          = 4 << 20  // bytes in flight without a round trip; the default is 64 KiB
 )
 
@@ -52,15 +55,23 @@ type raw struct {
 	pooled bool // b goes back to the pool when it was sent
 }
 
-// newRaw encodes the events into a pooled buffer. Text that is not UTF-8 is found by the decoder on the other side.
-func newRaw(events []Event, unknown [][]byte) (*raw, error) {
+// rawEvents encodes an answer into a pooled buffer. Text that is not UTF-8 is found by the decoder on the other side.
+func rawEvents(events []Event, unknown [][]byte) (*raw, error) {
 	size := sizeEvents(events)
 	for _, more := range unknown {
 		size += len(more)
 	}
-	b, err := appendEvents(writer{b: (*messages.Get(size))[:0], toPeer: true}, events, unknown)
+	b, err := appendEvents(pooled(size), events, unknown)
 	return &raw{b, true}, err
 }
+
+// rawBatch is rawEvents for a batch.
+func rawBatch(batch []Encoded) (*raw, error) {
+	b, err := appendEncoded(pooled(sizeEncoded(batch)), batch)
+	return &raw{b, true}, err
+}
+
+func pooled(size int) writer { return writer{b: (*messages.Get(size))[:0], toPeer: true} }
 
 // messages holds buffers for messages to send.
 var messages bufferPool
@@ -99,10 +110,22 @@ func (c rawCodec) Marshal(v any) (mem.BufferSlice, error) {
 
 func (c rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	if r, ok := v.(*raw); ok {
-		r.b = data.Materialize()
+		r.b = join(data)
 		return nil
 	}
 	return c.CodecV2.Unmarshal(data, v)
+}
+
+// join copies the parts of a message into one buffer. mem.BufferSlice.Materialize clears the buffer first, which takes a
+// third as long again for a batch of a MiB; a strings.Builder doesn't.
+func join(data mem.BufferSlice) []byte {
+	var all strings.Builder
+	all.Grow(data.Len())
+	for _, part := range data {
+		_, _ = all.Write(part.ReadOnlyData())
+	}
+	s := all.String()
+	return unsafe.Slice(unsafe.StringData(s), len(s)) // the only reference to it
 }
 
 // serverOptions are those of a plugin's gRPC server.
@@ -123,22 +146,27 @@ func dialOptions() []grpc.DialOption {
 }
 
 // callTransform is the host's side of the Transform method. It keeps nothing of batch.
-func callTransform(ctx context.Context, conn grpc.ClientConnInterface, batch []Event) ([]Event, error) {
-	request, err := newRaw(batch, nil)
+func callTransform(ctx context.Context, conn grpc.ClientConnInterface, batch []Encoded) ([]Encoded, error) {
+	request, err := rawBatch(batch)
 	if err != nil {
 		return nil, Permanent(err)
 	}
 	var answer raw
-	err = conn.Invoke(ctx, wire.Transformer_Transform_FullMethodName, request, &answer, grpc.ForceCodecV2(wireCodec))
+	err = conn.Invoke(ctx, wire.Transformer_Transform_FullMethodName, request, &answer,
+		grpc.ForceCodecV2(wireCodec), grpc.MaxCallRecvMsgSize(maxAnswer(len(request.b))))
 	if err != nil {
 		return nil, fromStatus(err)
 	}
-	events, _, err := decodeEvents(answer.b, maxAnswers*(len(batch)+1))
+	events, err := decodeEncoded(answer.b, maxAnswers*(len(batch)+1))
 	if err != nil {
 		return nil, Permanent(fmt.Errorf("%w: %w", ErrContract, err))
 	}
 	return events, nil
 }
+
+// maxAnswer is how many bytes the answer to a batch may have, so that a plugin can't fill the host's memory. A batch
+// whose answer has more is cut until it fits, or until one event is found that is at fault.
+func maxAnswer(batch int) int { return min(maxGrowth+4*batch, maxMessage) }
 
 // callConfigure is the host's side of the Configure method.
 func callConfigure(ctx context.Context, conn grpc.ClientConnInterface, name string, settings []byte) (*wire.ConfigureResponse, error) {
@@ -168,8 +196,8 @@ func fromStatus(err error) error {
 	switch s.Code() {
 	case codes.InvalidArgument:
 		return Permanent(errors.New(s.Message()))
-	case codes.ResourceExhausted: // the batch or the answer is above maxMessage
-		return Permanent(fmt.Errorf("the batch is too large for a plugin: %s", s.Message()))
+	case codes.ResourceExhausted: // the batch is above what the plugin takes, or the answer above maxAnswer or what it can send
+		return Permanent(fmt.Errorf("the batch or its answer is too large: %s", s.Message()))
 	case codes.Unavailable:
 		return fmt.Errorf("%w: %s", ErrPluginGone, s.Message())
 	case codes.DeadlineExceeded:

@@ -226,7 +226,7 @@ func TestPluginIsCheckedAtEachStart(t *testing.T) {
 			if _, err := p.Transform(t.Context(), batchOf("")); err != nil {
 				t.Errorf("the running process: %v", err)
 			}
-			proc := p.alive()
+			proc := p.workers[0].alive()
 			kill(t, p.PID())
 			<-proc.runner.exited
 			for range 2 {

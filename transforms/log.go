@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxLine is the length at which a line that a plugin writes is cut into two.
@@ -23,11 +24,19 @@ type lineLog struct {
 	buf []byte
 }
 
-// newLineLog logs lines of JSON with their level and attributes, as slog writes them, and other lines as they are.
-func newLineLog(log *slog.Logger, stream string) *lineLog {
+// newLineLog logs lines of JSON with their level and attributes, as slog writes them, and other lines as they are, within
+// the limits.
+func newLineLog(log *slog.Logger, limits *logLimits, stream string) *lineLog {
 	log = log.With("stream", stream)
 	return &lineLog{emit: func(line []byte) {
 		level, msg, attrs := parseLine(line)
+		lost, ok := limits.allow(level, len(line), time.Now())
+		if !ok {
+			return
+		}
+		if lost > 0 {
+			log.Warn("the plugin writes too much; lines were left out of the log", "lines", lost)
+		}
 		log.LogAttrs(context.Background(), level, msg, attrs...) //nolint:sloglint // the plugin's own message
 	}}
 }
@@ -83,7 +92,7 @@ func parseLine(line []byte) (level slog.Level, msg string, attrs []slog.Attr) {
 	msg, _ = fields["msg"].(string)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		switch name {
-		case "time", "level", "msg":
+		case "time", "level", "msg", "plugin", "stream": // the last two are the host's to say
 		default:
 			attrs = append(attrs, slog.Any(name, fields[name]))
 		}

@@ -1,8 +1,10 @@
 package transforms
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestPluginLogs(t *testing.T) {
@@ -20,5 +22,59 @@ func TestPluginLogs(t *testing.T) {
 		if !strings.Contains(l.String(), want) {
 			t.Errorf("no %s in the log", want)
 		}
+	}
+}
+
+// TestPluginCannotFloodTheLog has a plugin write 120 MB of noise, and something that matters behind it.
+func TestPluginCannotFloodTheLog(t *testing.T) {
+	p, l := openFault(t, func(s *Spec) { s.Env = []string{"FAULT_NOISE=1000"} })
+	for range 3 {
+		if _, err := p.Transform(t.Context(), batchOf("log stumble")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for deadline := time.Now().Add(20 * time.Second); p.Stats().LogLost < 7000 && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = p.Close()
+	log := l.String()
+	if len(log) > 1<<20 {
+		t.Errorf("%d bytes of log", len(log))
+	}
+	if !strings.Contains(log, `level=WARN msg="about to stumble"`) {
+		t.Error("the noise drowned a warning")
+	}
+	if lost := p.Stats().LogLost; lost < 7000 { // each line of noise is logged in 8 parts
+		t.Errorf("%d lines count as left out", lost)
+	}
+}
+
+func TestLogLimits(t *testing.T) {
+	l, now := newLogLimits(), time.Unix(0, 0)
+	passed := func(level slog.Level, size, n int) (passed, lost int) {
+		for range n {
+			if missed, ok := l.allow(level, size, now); ok {
+				passed, lost = passed+1, lost+missed
+			}
+		}
+		return passed, lost
+	}
+	f := func(what string, level slog.Level, size, n, wantPassed, wantLost int) {
+		t.Helper()
+		if got, lost := passed(level, size, n); got != wantPassed || lost != wantLost {
+			t.Errorf("%s: %d passed, %d were said to be lost, want %d and %d", what, got, lost, wantPassed, wantLost)
+		}
+	}
+	f("a burst", slog.LevelInfo, 100, 1000, logBurst, 0)
+	f("serious ones beside it", slog.LevelError, 100, 1000, logBurst, 0)
+	now = now.Add(time.Second)
+	f("a second later", slog.LevelInfo, 100, 1000, logRefill, 800)
+	now = now.Add(time.Hour)
+	f("long lines, an hour later", slog.LevelInfo, 3*logPerLine+1, 1000, logBurst/4, 980)
+	if lost := l.lost.Load(); lost != 800+800+980+950 {
+		t.Errorf("%d lines lost in all", lost)
+	}
+	if _, ok := (*logLimits)(nil).allow(slog.LevelInfo, 1, now); !ok {
+		t.Error("no limits are one")
 	}
 }

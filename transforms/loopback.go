@@ -48,9 +48,14 @@ type loopback struct {
 }
 
 func (l *loopback) Transform(ctx context.Context, batch []Event) ([]Event, error) {
+	groups, err := l.apply(ctx, encode(batch))
+	return flatten(groups), err
+}
+
+func (l *loopback) apply(ctx context.Context, batch []Encoded) ([][]Encoded, error) {
 	out, err := callTransform(ctx, l.conn, batch)
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: %w", l.name, err)
 	}
-	return checkAnswer(l.name, l.version, batch, out)
+	return group(l.name, &Applied{l.name, l.version}, batch, out)
 }

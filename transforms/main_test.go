@@ -16,7 +16,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-var faultPath string // of the executable of testdata/plugins/fault
+// The executables of testdata/plugins/fault and rude.
+var faultPath, rudePath string
 
 func TestMain(m *testing.M) {
 	if os.Getenv(stdinVariable) == "test-host" {
@@ -26,8 +27,8 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	faultPath = filepath.Join(dir, "fault")
-	if out, err := exec.Command("go", "build", "-o", faultPath, "./testdata/plugins/fault").CombinedOutput(); err != nil {
+	faultPath, rudePath = filepath.Join(dir, "fault"), filepath.Join(dir, "rude")
+	if out, err := exec.Command("go", "build", "-o", dir+"/", "./testdata/plugins/fault", "./testdata/plugins/rude").CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("%v\n%s", err, out))
 	}
 	code := m.Run()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -25,6 +26,9 @@ type process struct {
 	conn    *grpc.ClientConn
 	version string
 	dir     string // of its socket, and its working folder
+
+	memory atomic.Int64 // bytes, as last looked at
+	over   atomic.Int64 // bytes at which it was killed for them, else 0
 
 	cleaning sync.Once
 	gone     chan struct{} // closed when everything of it is cleaned up
@@ -60,6 +64,7 @@ func startProcess(ctx context.Context, spec Spec) (*process, error) {
 		}
 		return nil, p.runner.explain(err)
 	}
+	go p.watchMemory(spec)
 	return p, nil
 }
 
@@ -116,6 +121,19 @@ func check(spec Spec) (path string, err error) {
 			ErrNotLocked, spec.Path, got, spec.SHA256)
 	}
 	return path, nil
+}
+
+// ended adds to the error of a call why the process is gone, where that shows soon.
+func (p *process) ended(err error) error {
+	if over := p.over.Load(); over > 0 {
+		return fmt.Errorf("%w: %w: it had %d MiB", ErrPluginGone, ErrPluginMemory, over>>20)
+	}
+	select {
+	case <-p.runner.exited:
+		return fmt.Errorf("%w: %w", ErrPluginGone, p.runner.exit())
+	case <-time.After(drainTimeout):
+		return err
+	}
 }
 
 func (p *process) dead() bool {

@@ -52,7 +52,7 @@ func TestPluginKilledFromOutside(t *testing.T) {
 		if out, err := p.Transform(t.Context(), batchOf("", "")); err != nil || len(out) != 2 {
 			t.Fatalf("%d events, error %v", len(out), err)
 		}
-		proc := p.alive()
+		proc := p.workers[0].alive()
 		kill(t, p.PID())
 		<-proc.runner.exited
 	}
@@ -106,7 +106,7 @@ func TestCloseWithAGrandchild(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	p, _ := openFault(t)
-	proc := p.alive()
+	proc := p.workers[0].alive()
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestRestartsPauseLongerAndLonger(t *testing.T) {
-	p := &Plugin{}
+	p := &worker{}
 	var last time.Duration
 	for i := range 20 {
 		p.failed()
@@ -186,7 +186,7 @@ func hostThatDies() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(p.PID(), p.current.dir)
+	fmt.Println(p.PID(), p.workers[0].current.dir)
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }

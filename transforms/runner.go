@@ -3,6 +3,7 @@ package transforms
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -45,8 +46,8 @@ func newRunner(spec Spec, path, dir string) *execRunner {
 	log := spec.Logger.With("plugin", spec.Name)
 	r := &execRunner{
 		cmd:       exec.Command(path, spec.Args...),
-		stdoutLog: newLineLog(log, "stdout"),
-		stderrLog: newLineLog(log, "stderr"),
+		stdoutLog: newLineLog(log, spec.limits, "stdout"),
+		stderrLog: newLineLog(log, spec.limits, "stderr"),
 		last:      new(tail),
 		exited:    make(chan struct{}),
 	}
@@ -57,6 +58,9 @@ func newRunner(spec Spec, path, dir string) *execRunner {
 		if v, ok := os.LookupEnv(name); ok {
 			r.cmd.Env = append(r.cmd.Env, name+"="+v)
 		}
+	}
+	if spec.Memory > 0 { // a plugin in Go then collects its garbage before it is killed for it
+		r.cmd.Env = append(r.cmd.Env, fmt.Sprintf("GOMEMLIMIT=%d", spec.Memory/10*9))
 	}
 	r.cmd.Env = append(r.cmd.Env, spec.Env...)
 	ownGroup(r.cmd)
@@ -149,6 +153,14 @@ func (r *execRunner) Kill(context.Context) error {
 // Wait returns when the process is gone.
 func (r *execRunner) Wait(context.Context) error {
 	<-r.exited
+	return r.waitErr
+}
+
+// exit says how the process ended; it is valid once exited is closed.
+func (r *execRunner) exit() error {
+	if r.waitErr == nil {
+		return errors.New("it ended by itself")
+	}
 	return r.waitErr
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -113,7 +112,7 @@ func (s *server) transform(ctx context.Context, in *raw) (_ *raw, err error) {
 	if t == nil {
 		return nil, status.Errorf(codes.FailedPrecondition, "%s is not configured", s.name)
 	}
-	batch, unknown, err := decodeEvents(in.b, math.MaxInt)
+	batch, unknown, err := decodeEvents(in.b)
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
@@ -125,7 +124,7 @@ func (s *server) transform(ctx context.Context, in *raw) (_ *raw, err error) {
 	if err != nil {
 		return nil, toStatus(err)
 	}
-	answer, err := newRaw(out, align(unknown, ids, out))
+	answer, err := rawEvents(out, align(unknown, ids, out))
 	if err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}

@@ -102,13 +102,13 @@ func TestHostSpeaksWithGeneratedCode(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	got, err := callTransform(t.Context(), conn, []Event{fullEvent(), {CallID: "b"}})
+	got, err := callTransform(t.Context(), conn, encode([]Event{fullEvent(), {CallID: "b"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Event{fullEvent(), {CallID: "b", Topic: "seen"}}
 	want[0].Topic = "seen"
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, plain(got)); diff != "" {
 		t.Error(diff)
 	}
 }

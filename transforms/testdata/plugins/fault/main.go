@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -32,10 +34,19 @@ func (s settings) Validate() error {
 }
 
 func main() {
-	if os.Getenv("FAULT_NOISE") != "" { // before and after the handshake, on the real stdout
+	if n, err := strconv.Atoi(os.Getenv("FAULT_HOLD")); err == nil { // a child of a plugin
+		hold(n)
+		time.Sleep(time.Minute)
+		return
+	}
+	if path := os.Getenv("FAULT_MAP"); path != "" {
+		mapped(path)
+		return
+	}
+	if n, err := strconv.Atoi(os.Getenv("FAULT_NOISE")); err == nil { // before and after the handshake, on the real stdout
 		fmt.Println("hello from a plugin that prints")
 		go func(stdout *os.File) {
-			for range 64 {
+			for range n {
 				_, _ = stdout.WriteString(strings.Repeat("noise ", 20<<10) + "\n")
 			}
 		}(os.Stdout)
@@ -66,6 +77,39 @@ func open(_ context.Context, s settings) (transforms.Transformer, error) {
 	return fault{s}, nil
 }
 
+// held is memory that isn't given back.
+var held [][]byte
+
+func hold(mib int) {
+	b := make([]byte, mib<<20)
+	for i := range b {
+		b[i] = byte(i) // so that it is there
+	}
+	held = append(held, b)
+}
+
+// mapped maps a file, reads it, says so, and waits to be killed.
+func mapped(path string) {
+	f, err := os.Open(path)
+	if err != nil {
+		panic(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		panic(err)
+	}
+	b, err := syscall.Mmap(int(f.Fd()), 0, int(info.Size()), syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		panic(err)
+	}
+	sum := 0
+	for i := 0; i < len(b); i += 4096 {
+		sum += int(b[i])
+	}
+	fmt.Println(sum)
+	time.Sleep(time.Minute)
+}
+
 type fault struct{ s settings }
 
 func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
@@ -82,6 +126,21 @@ func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]trans
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {}
 			}
+		case "leak": // arg MiB, and time for the host to see it
+			n, _ := strconv.Atoi(arg)
+			hold(n)
+			time.Sleep(time.Second)
+		case "leak-child":
+			c := exec.Command(os.Args[0])
+			c.Env = []string{"FAULT_HOLD=" + arg}
+			if err := c.Start(); err != nil {
+				return nil, err
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		case "pid":
+			time.Sleep(50 * time.Millisecond)
+			e.LongSummary = strconv.Itoa(os.Getpid())
 		case "hang":
 			select {}
 		case "wait":
