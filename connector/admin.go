@@ -10,12 +10,13 @@ import (
 )
 
 // admin serves the operators' port: /livez is 200 while the process runs, with a store down too; /readyz is 200 while
-// deliveries are taken; /metrics is Prometheus'.
+// deliveries are taken; /metrics is Prometheus'; /transforms says as JSON how the transforms do.
 type admin struct {
 	ready atomic.Bool
 	st    *streams
 	m     *metrics
 	sinks []string
+	chain *chain
 }
 
 func (a *admin) handler() http.Handler {
@@ -28,6 +29,7 @@ func (a *admin) handler() http.Handler {
 		}
 		_, _ = w.Write([]byte("ok\n"))
 	})
+	mux.HandleFunc("GET "+transformsPath, a.chain.serveStatus)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.m.registry, promhttp.HandlerOpts{}))
 	return mux
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,50 +15,130 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
-// Transform is one step of the chain every event goes through.
+// Transform is one step of a chain.
 type Transform struct {
 	Name        string
 	Transformer transforms.Transformer
 }
 
-// chain runs events through the transforms. Privacy fails closed: where a transform can't run, its events wait.
+// Chains are the transforms that events go through, in order.
+type Chains struct {
+	Default []Transform            // of a source that Sources doesn't name
+	Sources map[string][]Transform // of sources that have a chain of their own
+	// Skip names transforms without which events go on while those can't run. For others events wait: privacy fails closed.
+	Skip map[string]bool
+}
+
+// All lists each transform once.
+func (c Chains) All() []Transform {
+	var all []Transform
+	known := map[string]bool{}
+	for _, list := range append([][]Transform{c.Default}, slices.Collect(maps.Values(c.Sources))...) {
+		for _, t := range list {
+			if !known[t.Name] {
+				known[t.Name], all = true, append(all, t)
+			}
+		}
+	}
+	return all
+}
+
+// chain runs events through the transforms of their source.
 type chain struct {
-	steps   []Transform
-	timeout time.Duration
-	log     *slog.Logger
-	m       *metrics
+	standard []*step
+	sources  map[string][]*step // of sources that have a chain of their own
+	steps    []*step            // each once
+	calls    int                // to be made at once
+	log      *slog.Logger
+	m        *metrics
+	giveUp   int // failed attempts in a row that end the run; 0 never gives up
+}
+
+// step is a transform at work, for all chains that it is in.
+type step struct {
+	Transform
+	breaker
+	skip    bool
 	turn    sync.RWMutex // held alone by the calls that decide about a single event: another's poison must not kill its plugin meanwhile
 	failing atomic.Bool  // the last call failed
-	giveUp  int          // failed attempts in a row that end the run; 0 never gives up
+}
+
+func newChain(c Chains, cfg TransformConfig, log *slog.Logger, m *metrics) *chain {
+	ch := &chain{sources: map[string][]*step{}, calls: cfg.Concurrency, log: log, m: m}
+	known := map[string]*step{}
+	for _, t := range c.All() {
+		s := &step{Transform: t, breaker: breaker{opened: make(chan struct{}, 1)}, skip: c.Skip[t.Name]}
+		known[t.Name], ch.steps = s, append(ch.steps, s)
+		m.open.WithLabelValues(t.Name).Set(0)
+	}
+	steps := func(ts []Transform) (list []*step) {
+		for _, t := range ts {
+			list = append(list, known[t.Name])
+		}
+		return list
+	}
+	ch.standard = steps(c.Default)
+	for source, ts := range c.Sources {
+		ch.sources[source] = steps(ts)
+	}
+	for _, s := range ch.steps {
+		if p, ok := s.Transformer.(interface{ Processes() int }); ok {
+			ch.calls = max(ch.calls, cfg.Concurrency*p.Processes())
+		}
+	}
+	return ch
+}
+
+// key tells chains apart: it is the same for sources that go through the same one.
+func (c *chain) key(source string) string {
+	if _, own := c.sources[source]; own {
+		return source
+	}
+	return ""
+}
+
+// failed says whether the last call of any transform failed.
+func (c *chain) failed() bool {
+	for _, s := range c.steps {
+		if s.failing.Load() {
+			return true
+		}
+	}
+	return false
 }
 
 // result is what the chain makes of one received event.
 type result struct {
-	events []transforms.Event // the event itself, then its children
-	fates  []fate             // of the event or its children, where one died or was dropped
+	events []transforms.Encoded // the event itself, then its children
+	fates  []fate               // of the event or its children, where one died or was dropped
 }
 
-// apply returns one result per event. It returns an error only when ctx ends, or after giveUp attempts.
-func (c *chain) apply(ctx context.Context, in []transforms.Event) ([]result, error) {
+// apply returns one result per event. All have the same key. It returns an error only when ctx ends, or after giveUp attempts.
+func (c *chain) apply(ctx context.Context, key string, in []transforms.Event) ([]result, error) {
 	out := make([]result, len(in))
-	live, owner := in, make([]int, len(in))
-	for i := range owner {
-		owner[i] = i
+	live, owner := make([]transforms.Encoded, len(in)), make([]int, len(in))
+	for i := range in {
+		live[i].Event, owner[i] = in[i], i
 	}
-	for _, step := range c.steps {
+	steps := c.standard
+	if own, ok := c.sources[key]; ok {
+		steps = own
+	}
+	for _, s := range steps {
 		if len(live) == 0 {
 			break
 		}
-		done, err := c.step(ctx, step, live)
+		done, err := c.step(ctx, s, live)
 		if err != nil {
 			return nil, err
 		}
-		next, nextOwner := make([]transforms.Event, 0, len(live)), make([]int, 0, len(live))
+		next, nextOwner := make([]transforms.Encoded, 0, len(live)), make([]int, 0, len(live))
 		for i, r := range done {
 			o := &out[owner[i]]
 			o.fates = append(o.fates, r.fates...)
-			for _, e := range r.events {
-				next, nextOwner = append(next, e), append(nextOwner, owner[i])
+			next = append(next, r.events...)
+			for range r.events {
+				nextOwner = append(nextOwner, owner[i])
 			}
 		}
 		live, owner = next, nextOwner
@@ -72,116 +154,143 @@ func (c *chain) apply(ctx context.Context, in []transforms.Event) ([]result, err
 // calls share a plugin's process: only there a failure is the batch's own. If it fails there too while a harmless event
 // passes, it is halved, down to the event that can't be transformed; that one dies after some more attempts. Where not
 // even a canary passes, everything waits, so a broken plugin kills nothing (DELIVERY.md, rule 8).
-func (c *chain) step(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
-	rs, err := c.attempt(ctx, t, in, false)
+func (c *chain) step(ctx context.Context, s *step, in []transforms.Encoded) ([]result, error) {
+	if s.isOpen() {
+		if s.skip {
+			return c.skip(s, in), nil
+		}
+		if err := c.wait(ctx, s, 1); err != nil {
+			return nil, err
+		}
+	}
+	rs, err := c.attempt(ctx, s, in, false)
 	if err == nil {
 		return rs, nil
 	}
-	return c.insist(ctx, t, in, err, 0)
+	return c.insist(ctx, s, in, err, 0)
 }
 
 // patience is how often an event has to fail with the transform to itself before it dies.
 const patience = 3
 
 // insist goes on after err, having failed alone a number of times already.
-func (c *chain) insist(ctx context.Context, t Transform, in []transforms.Event, err error, alone int) ([]result, error) {
+func (c *chain) insist(ctx context.Context, s *step, in []transforms.Encoded, err error, alone int) ([]result, error) {
 	for attempt := 1; ; attempt++ {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		c.m.transformed.WithLabelValues(t.Name).Inc()
-		c.log.Warn("transform failed; its events wait", "transform", t.Name, "events", len(in), "attempt", attempt, "err", err)
-		if alone > 0 && c.canary(ctx, t) {
-			if len(in) > 1 {
-				mid := len(in) / 2
-				a, err := c.part(ctx, t, in[:mid])
-				if err != nil {
-					return nil, err
-				}
-				b, err := c.part(ctx, t, in[mid:])
-				return append(a, b...), err
-			}
-			if alone >= patience {
-				return []result{{fates: []fate{newFate(&in[0], fateDead, StageTransform,
-					fmt.Sprintf("%s fails on this event alone, %d times", t.Name, patience), patience)}}}, nil
+		c.m.transformed.WithLabelValues(s.Name).Inc()
+		c.log.Warn("transform failed; its events wait", "transform", s.Name, "events", len(in), "attempt", attempt, "err", err)
+		own := alone > 0 || transforms.IsPermanent(err) // it is this batch that fails, and not a neighbour
+		if own && c.canary(ctx, s) {
+			switch {
+			case len(in) > 1:
+				return c.halve(ctx, s, in)
+			case alone >= patience || transforms.IsPermanent(err):
+				return []result{c.die(s, &in[0].Event, err, attempt+alone)}, nil
 			}
 		}
 		if c.giveUp > 0 && attempt >= c.giveUp {
-			return nil, fmt.Errorf("transform %s failed %d times: %w", t.Name, attempt, err)
+			return nil, fmt.Errorf("transform %s failed %d times: %w", s.Name, attempt, err)
 		}
-		if err := sleep(ctx, backoff(attempt, 50*time.Millisecond, 10*time.Second)); err != nil {
+		if s.skip && s.isOpen() {
+			return c.skip(s, in), nil
+		}
+		if err := c.wait(ctx, s, attempt); err != nil {
 			return nil, err
 		}
 		var rs []result
-		if rs, err = c.attempt(ctx, t, in, true); err == nil {
+		if rs, err = c.attempt(ctx, s, in, true); err == nil {
 			return rs, nil
 		}
 		alone++
 	}
 }
 
-// part is a half of a batch that failed.
-func (c *chain) part(ctx context.Context, t Transform, in []transforms.Event) ([]result, error) {
-	rs, err := c.attempt(ctx, t, in, true)
-	if err == nil {
-		return rs, nil
-	}
-	return c.insist(ctx, t, in, err, 1)
-}
-
-func (c *chain) attempt(ctx context.Context, t Transform, in []transforms.Event, alone bool) ([]result, error) {
-	out, err := c.call(ctx, t, in, alone)
-	c.failing.Store(err != nil)
+func (c *chain) halve(ctx context.Context, s *step, in []transforms.Encoded) ([]result, error) {
+	mid := len(in) / 2
+	a, err := c.part(ctx, s, in[:mid])
 	if err != nil {
 		return nil, err
 	}
-	return pair(t.Name, in, out)
+	b, err := c.part(ctx, s, in[mid:])
+	return append(a, b...), err
 }
 
-func (c *chain) call(ctx context.Context, t Transform, in []transforms.Event, alone bool) ([]transforms.Event, error) {
-	if alone {
-		c.turn.Lock()
-		defer c.turn.Unlock()
-	} else {
-		c.turn.RLock()
-		defer c.turn.RUnlock()
+// part is a half of a batch that failed.
+func (c *chain) part(ctx context.Context, s *step, in []transforms.Encoded) ([]result, error) {
+	rs, err := c.attempt(ctx, s, in, true)
+	if err == nil {
+		return rs, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("transform %s missed its deadline of %s", t.Name, c.timeout))
-	defer cancel()
-	batch := make([]transforms.Event, len(in)) // the transform owns what it is handed; in is needed for another attempt
-	copy(batch, in)
-	return t.Transformer.Transform(ctx, batch)
+	return c.insist(ctx, s, in, err, 1)
 }
 
-func (c *chain) canary(ctx context.Context, t Transform) bool {
-	_, err := c.call(ctx, t, []transforms.Event{{Tenant: "postcall", CallID: "canary"}}, true)
-	return err == nil
+// die is what becomes of an event that a transform fails on. The reason is kept, so it says the kind of the error only.
+func (c *chain) die(s *step, e *transforms.Event, err error, attempts int) result {
+	reason := s.Name + " fails on this event alone: " + kindOf(err)
+	return result{fates: []fate{newFate(e, fateDead, StageTransform, reason, attempts)}}
 }
 
-// pair matches what a transform returned with what it was handed.
-func pair(name string, in, out []transforms.Event) ([]result, error) {
+func kindOf(err error) string {
+	switch {
+	case errors.Is(err, transforms.ErrPluginMemory):
+		return "it needs too much memory"
+	case errors.Is(err, transforms.ErrPluginTimeout):
+		return "it doesn't answer in time"
+	case errors.Is(err, transforms.ErrPluginGone):
+		return "its process ends"
+	case errors.Is(err, transforms.ErrContract):
+		return "its answer breaks the contract"
+	case transforms.IsPermanent(err):
+		return "it can't take it, or its answer is too large"
+	}
+	return "it answers an error"
+}
+
+// skip lets events go on without the transform.
+func (c *chain) skip(s *step, in []transforms.Encoded) []result {
+	c.m.skipped.WithLabelValues(s.Name).Add(float64(len(in)))
 	rs := make([]result, len(in))
-	i := -1
-	for j := range out {
-		e := &out[j]
-		if i+1 < len(in) && e.CallID == in[i+1].CallID && e.ParentCallID == in[i+1].ParentCallID {
-			i++
-		} else if i < 0 || e.ParentCallID != in[i].CallID {
-			return nil, fmt.Errorf("transform %s returned %d events for %d, out of order at %d", name, len(out), len(in), j)
-		}
-		switch e.Outcome.Decision {
-		case transforms.Drop:
-			rs[i].fates = append(rs[i].fates, newFate(e, fateDropped, StageTransform, name+": "+e.Outcome.Reason, 1))
-		case transforms.Reject:
-			rs[i].fates = append(rs[i].fates, newFate(e, fateDead, StageTransform, name+": "+e.Outcome.Reason, 1))
-		default:
-			rs[i].events = append(rs[i].events, *e)
-		}
+	for i := range in {
+		rs[i].events = in[i : i+1 : i+1]
 	}
-	if i != len(in)-1 {
-		return nil, fmt.Errorf("transform %s returned entries for %d of %d events", name, i+1, len(in))
+	return rs
+}
+
+func (c *chain) attempt(ctx context.Context, s *step, in []transforms.Encoded, alone bool) ([]result, error) {
+	groups, err := c.call(ctx, s, in, alone)
+	s.failing.Store(err != nil)
+	if err != nil {
+		return nil, err
+	}
+	c.passed(s)
+	rs := make([]result, len(in))
+	for i, g := range groups {
+		for j := range g {
+			e := &g[j]
+			switch e.Event.Outcome.Decision {
+			case transforms.Drop:
+				rs[i].fates = append(rs[i].fates, newFate(&e.Event, fateDropped, StageTransform, s.Name+": "+e.Event.Outcome.Reason, 1))
+			case transforms.Reject:
+				rs[i].fates = append(rs[i].fates, newFate(&e.Event, fateDead, StageTransform, s.Name+": "+e.Event.Outcome.Reason, 1))
+			default:
+				rs[i].events = append(rs[i].events, *e)
+			}
+		}
 	}
 	return rs, nil
+}
+
+func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alone bool) ([][]transforms.Encoded, error) {
+	if alone {
+		s.turn.Lock()
+		defer s.turn.Unlock()
+	} else {
+		s.turn.RLock()
+		defer s.turn.RUnlock()
+	}
+	return transforms.Apply(ctx, s.Name, s.Transformer, in)
 }
 
 func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) fate {

@@ -15,6 +15,8 @@ type Config struct {
 	Sinks           []string      `default:"clickhouse,elasticsearch" desc:"enabled sinks"`
 	Transforms      []string      `default:"redact-pii,map-topics" desc:"plugins every event goes through, in order; none runs none, and stores calls unredacted"`
 	PluginDir       string        `split_words:"true" desc:"folder of the plugins; empty means plugins/ beside the binary"`
+	Plugins         string        `desc:"file of the plugins' settings, processes and bounds, and of chains by source (YAML); empty has none"`
+	PluginMemory    ByteSize      `split_words:"true" default:"256MiB" desc:"memory of one plugin process and its children, above which it is killed"`
 	Timezone        string        `default:"UTC" desc:"business time zone (IANA name) of hour and weekday"`
 	Retain          time.Duration `default:"24h" desc:"how long loaded batches are kept for replay, at most"`
 	MaxDeadShare    float64       `split_words:"true" default:"0.5" desc:"share of the last events above which a stage pauses instead of holding more back; 0 never pauses"`

@@ -20,6 +20,9 @@ const (
 	minRedactKey     = 16
 )
 
+// minPluginMemory has room for a plugin that does nothing.
+const minPluginMemory = ByteSize(32) << 20
+
 var (
 	pluginName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
 	databaseName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -196,6 +199,7 @@ func (c *Config) checkBounds(k *checker) {
 		"POSTCALL_BATCH_MAX_BYTES":      {c.Batch.MaxBytes, 32 * mib, 64 * tib},
 		"POSTCALL_BATCH_DEAD_BYTES":     {c.Batch.DeadBytes, 64 * mib, 64 * tib},
 		"POSTCALL_INTAKE_MAX_BODY":      {c.Intake.MaxBody, kib, 64 * mib},
+		"POSTCALL_PLUGIN_MEMORY":        {c.PluginMemory, minPluginMemory, tib},
 	} {
 		ok := b.low <= b.n && b.n <= b.high || key == "POSTCALL_INTAKE_MAX_BODY" && b.n == 0
 		k.want(ok, key, "size", "it is out of bounds", fmt.Sprintf("write %s to %s", b.low, b.high))

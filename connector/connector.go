@@ -16,7 +16,9 @@ import (
 type Connector struct {
 	Config     Config
 	Sinks      []Sink
-	Transforms []Transform
+	Transforms []Transform // of every source, unless Sources names it; see Chains
+	Sources    map[string][]Transform
+	Skip       map[string]bool
 	Log        *slog.Logger
 	Version    string // of the binary, for /metrics
 	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
@@ -65,7 +67,9 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
 	}
 	norm := NewNormalizer(c.Config.Location(), c.Config.RedactKeys())
-	ch := &chain{steps: c.Transforms, timeout: c.Config.Transform.Timeout, log: c.Log, m: m}
+	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
+	m.registry.MustRegister(newPluginCollector(ch.steps))
+	stages.seal.Go(ch.probe)
 	for p := range st.partitions {
 		s := &sealer{
 			st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m,
@@ -77,7 +81,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	for p := range st.partitions {
 		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
 	}
-	adm := &admin{st: st, m: m, sinks: c.sinkNames()}
+	adm := &admin{st: st, m: m, sinks: c.sinkNames(), chain: ch}
 	stages.sinks.Go(adm.watch)
 	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
 	stages.sinks.Go(ret.run)

@@ -16,7 +16,7 @@ func (c *Connector) drain(ctx context.Context, st *streams, ch *chain, sinks []*
 		if err != nil {
 			return
 		}
-		if !sealed && !ch.failing.Load() {
+		if !sealed && !ch.failed() {
 			continue
 		}
 		done := true

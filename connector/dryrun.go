@@ -25,20 +25,22 @@ type DryResult struct {
 	Err    error
 }
 
-// NewDryRun takes the transforms of OpenTransforms. A transform that keeps failing ends the run.
-func NewDryRun(cfg Config, steps []Transform, log *slog.Logger) (*DryRun, error) {
-	return &DryRun{
+// NewDryRun takes what OpenTransforms has opened. A transform that keeps failing ends the run.
+func NewDryRun(cfg Config, chains Chains, log *slog.Logger) (*DryRun, error) {
+	d := &DryRun{
 		norm:  NewNormalizer(cfg.Location(), cfg.RedactKeys()),
-		chain: &chain{steps: steps, timeout: cfg.Transform.Timeout, log: log, m: newMetrics(""), giveUp: 5},
+		chain: newChain(chains, cfg.Transform, log, newMetrics("")),
 		cfg:   cfg.Transform,
-	}, nil
+	}
+	d.chain.giveUp = 5
+	return d, nil
 }
 
 // Run returns one result per body, in order.
 func (d *DryRun) Run(ctx context.Context, bodies [][]byte) ([]DryResult, error) {
 	out := make([]DryResult, len(bodies))
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(d.cfg.Concurrency)
+	g.SetLimit(d.chain.calls)
 	for lo := 0; lo < len(bodies); lo += d.cfg.Events {
 		hi := min(lo+d.cfg.Events, len(bodies))
 		g.Go(func() error { return d.part(ctx, bodies[lo:hi], out[lo:hi]) })
@@ -57,13 +59,15 @@ func (d *DryRun) part(ctx context.Context, bodies [][]byte, out []DryResult) err
 		}
 		events, owner = append(events, e), append(owner, i)
 	}
-	results, err := d.chain.apply(ctx, events)
+	results, err := d.chain.apply(ctx, d.chain.key(sourcePhonely), events)
 	if err != nil {
 		return err
 	}
 	for i, r := range results {
 		o := &out[owner[i]]
-		o.Events = r.events
+		for j := range r.events {
+			o.Events = append(o.Events, r.events[j].Event)
+		}
 		for _, f := range r.fates {
 			if f.Outcome == fateDead {
 				o.Err = errors.Join(o.Err, fmt.Errorf("held back: %s", f.Reason))

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +20,14 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if builtPlugins != "" {
+			_ = os.RemoveAll(builtPlugins)
+		}
+		os.Exit(code)
+	}))
+}
 
 // store is a Loader that remembers what was loaded; its hooks make it fail. It stands in for faults only: the real
 // engines have their own packages.
@@ -218,10 +226,15 @@ func (r *running) metric(name string) string {
 // eventually waits until ok, which is asked often.
 func (r *running) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	r.within(20*time.Second, what, ok)
+}
+
+func (r *running) within(limit time.Duration, what string, ok func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 20 s: %s\n%s", what, r.log)
+			r.t.Fatalf("not within %s: %s\n%s", limit, what, r.log)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -21,6 +21,8 @@ type metrics struct {
 	batches     prometheus.Counter
 	sealSeconds prometheus.Histogram
 	transformed *prometheus.CounterVec // failed attempts by transform
+	open        *prometheus.GaugeVec   // 1 while a transform can't run at all
+	skipped     *prometheus.CounterVec // events that went on without a transform
 	topicOther  prometheus.Counter
 
 	delivered   *prometheus.CounterVec   // events by sink
@@ -29,7 +31,7 @@ type metrics struct {
 	loadSeconds *prometheus.HistogramVec // by sink
 	paused      *prometheus.GaugeVec     // 1 while a sink waits for its operator
 	dead        *prometheus.CounterVec   // by stage and sink
-	alarms      *prometheus.CounterVec   // by kind: gap, rollback, damaged
+	alarms      *prometheus.CounterVec   // by kind: gap, rollback, damaged, transform
 	pending     *prometheus.GaugeVec     // sealed batches not yet acknowledged, by sink
 	streamBytes *prometheus.GaugeVec     // by stream
 	streamMsgs  *prometheus.GaugeVec     // by stream
@@ -60,6 +62,8 @@ func newMetrics(version string) *metrics {
 		batches:      f.NewCounter(prometheus.CounterOpts{Name: "postcall_batches_sealed_total", Help: "Sealed batches written."}),
 		sealSeconds:  f.NewHistogram(prometheus.HistogramOpts{Name: "postcall_batch_seal_seconds", Help: "Time to transform, seal and write a batch.", Buckets: seconds}),
 		transformed:  counter("transform_failures_total", "Failed calls of a transform; its events wait and are tried again.", "transform"),
+		open:         gauge("transform_open", "1 while a transform can't run at all: its events wait, or go on without it (on_failure: skip).", "transform"),
+		skipped:      counter("transform_skipped_total", "Events that went on without a transform that could not run (on_failure: skip).", "transform"),
 		topicOther:   f.NewCounter(prometheus.CounterOpts{Name: "postcall_topic_other_total", Help: "Events with the topic other: the one map-topics gives where no rule matched."}),
 		delivered:    counter("events_delivered_total", "Events a sink's store has.", "sink"),
 		superseded:   counter("events_superseded_total", "Events that a later one of the same batch replaces.", "sink"),

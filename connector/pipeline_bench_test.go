@@ -46,13 +46,13 @@ func BenchmarkPipeline(b *testing.B) {
 			cfg.PluginDir, cfg.Transforms = dir, plugins
 			cfg.Intake.MaxBytes, cfg.Batch.MaxBytes, cfg.Batch.MaxEvents, cfg.Batch.MaxAge = 2<<30, 4<<30, 2000, time.Second
 			cfg.Transform.Events = 100
-			steps, err := OpenTransforms(b.Context(), cfg, discard())
-			defer CloseTransforms(steps)
+			chains, err := OpenTransforms(b.Context(), cfg, discard())
+			defer chains.Close()
 			if err != nil {
 				b.Fatal(err)
 			}
 			x, y := &sinkhole{}, &sinkhole{}
-			c := Connector{Config: cfg, Sinks: []Sink{{"x", x, 2}, {"y", y, 2}}, Transforms: steps, Log: discard()}
+			c := Connector{Config: cfg, Sinks: []Sink{{"x", x, 2}, {"y", y, 2}}, Transforms: chains.Default, Log: discard()}
 			var hook http.Handler
 			up := make(chan struct{})
 			c.Started = func(net.Addr, net.Addr) { close(up) }

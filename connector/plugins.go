@@ -3,52 +3,88 @@ package connector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/postcall/postcall/transforms"
 )
 
-// OpenTransforms starts the configured plugins, in order. POSTCALL_REDACT_KEY goes to redact-pii and to no other. Where
-// the folder of the plugins holds a lock file, a plugin that differs from it is an error.
-// The caller closes them with CloseTransforms, after an error too.
-func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) ([]Transform, error) {
-	if len(cfg.Transforms) == 0 {
-		return nil, nil
-	}
-	dir, err := cfg.PluginFolder()
+// OpenTransforms starts the plugins of POSTCALL_TRANSFORMS and of POSTCALL_PLUGINS, each once. POSTCALL_REDACT_KEY goes to
+// redact-pii and to no other, and a secret of the file to the plugin whose setting it is. Where the folder of the plugins
+// holds a lock file, a plugin that differs from it is an error.
+// The caller closes what is returned, after an error too.
+func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) (c Chains, err error) {
+	file, err := readPlugins(cfg.Plugins)
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	lock, err := transforms.ReadLock(dir)
+	specs, err := pluginSpecs(cfg, file)
 	if err != nil {
-		return nil, fmt.Errorf("read the checksums of the plugins (POSTCALL_PLUGIN_DIR): %w", err)
+		return c, err
 	}
-	var ts []Transform
-	for _, name := range cfg.Transforms {
-		spec, err := pluginSpec(cfg, dir, name, lock)
-		if err != nil {
-			return ts, err
-		}
+	open := map[string]Transform{}
+	defer func() { c = file.assemble(cfg.Transforms, open) }() // whatever is open is in a chain, so that the caller closes it
+	for _, spec := range specs {
 		spec.Logger = log
 		p, err := transforms.Open(ctx, spec)
 		if err != nil {
-			return ts, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGIN_DIR): %w", name, err)
+			return c, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGINS, POSTCALL_PLUGIN_DIR): %w", spec.Name, err)
 		}
-		ts = append(ts, Transform{name, p})
+		open[spec.Name] = Transform{spec.Name, p}
 	}
-	return ts, nil
+	return c, nil
 }
 
-// CloseTransforms stops the plugins.
-func CloseTransforms(ts []Transform) {
-	for _, t := range ts {
-		if c, ok := t.Transformer.(interface{ Close() error }); ok {
-			_ = c.Close() // a plugin that does not end is killed; there is nothing to do about it
+// assemble makes the chains of what is open.
+func (f *pluginsFile) assemble(standard []string, open map[string]Transform) Chains {
+	list := func(names []string) []Transform {
+		ts := make([]Transform, 0, len(names))
+		for _, name := range names {
+			if t, ok := open[name]; ok {
+				ts = append(ts, t)
+			}
+		}
+		return ts
+	}
+	c := Chains{Default: list(standard), Sources: map[string][]Transform{}, Skip: map[string]bool{}}
+	for _, source := range f.sources() {
+		c.Sources[source] = list(f.chain(source))
+	}
+	for name := range open {
+		c.Skip[name] = f.plugin(name).skip
+	}
+	return c
+}
+
+// Close stops the plugins.
+func (c Chains) Close() {
+	for _, t := range c.All() {
+		if p, ok := t.Transformer.(interface{ Close() error }); ok {
+			_ = p.Close() // a plugin that does not end is killed; there is nothing to do about it
 		}
 	}
+}
+
+// Unredacted says of each chain without redact-pii whose calls are stored as they were spoken.
+func (c Chains) Unredacted() []string {
+	bare := func(ts []Transform) bool {
+		return !slices.ContainsFunc(ts, func(t Transform) bool { return t.Name == redactPII })
+	}
+	var warnings []string
+	if bare(c.Default) {
+		warnings = append(warnings, "calls of every source without a chain of its own are stored UNREDACTED: POSTCALL_TRANSFORMS is without "+redactPII)
+	}
+	for _, source := range slices.Sorted(maps.Keys(c.Sources)) {
+		if bare(c.Sources[source]) {
+			warnings = append(warnings, "calls of source "+source+" are stored UNREDACTED: its chain in POSTCALL_PLUGINS is without "+redactPII)
+		}
+	}
+	return warnings
 }
 
 // PluginFolder returns the folder of the plugins as an absolute path: that of POSTCALL_PLUGIN_DIR, or plugins/ beside
@@ -64,28 +100,60 @@ func (c *Config) PluginFolder() (string, error) {
 	return filepath.Join(filepath.Dir(exe), "plugins"), nil
 }
 
-func pluginSpec(cfg Config, dir, name string, lock map[string][]byte) (transforms.Spec, error) {
-	sum, listed := lock[name]
-	if lock != nil && !listed {
-		return transforms.Spec{}, fmt.Errorf("plugin %s (POSTCALL_TRANSFORMS) is not in %s, so it is not started; if it is one to trust, run: postcall plugin lock",
-			name, filepath.Join(dir, transforms.LockFile))
+// pluginSpecs says how to run each plugin that some chain has.
+func pluginSpecs(cfg Config, file *pluginsFile) ([]transforms.Spec, error) {
+	names := file.names(cfg.Transforms)
+	if err := file.unused(names); err != nil || len(names) == 0 {
+		return nil, err
 	}
-	settings, err := pluginSettings(cfg, name)
-	return transforms.Spec{Name: name, Path: filepath.Join(dir, name), SHA256: sum, Settings: settings, Timeout: cfg.Transform.Timeout}, err
+	dir, err := cfg.PluginFolder()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := transforms.ReadLock(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the checksums of the plugins (POSTCALL_PLUGIN_DIR): %w", err)
+	}
+	var specs []transforms.Spec
+	var errs []error
+	for _, name := range names {
+		if _, err := transforms.Executable(dir, name); err != nil {
+			errs = append(errs, file.missing(name, dir, err))
+			continue
+		}
+		sum, listed := lock[name]
+		if lock != nil && !listed {
+			errs = append(errs, fmt.Errorf("plugin %s is not in %s, so it is not started; if it is one to trust, run: postcall plugin lock",
+				name, filepath.Join(dir, transforms.LockFile)))
+			continue
+		}
+		spec, err := pluginSpec(cfg, file, name)
+		spec.Path, spec.SHA256 = filepath.Join(dir, name), sum
+		specs, errs = append(specs, spec), append(errs, err)
+	}
+	return specs, errors.Join(errs...)
 }
 
-func pluginSettings(cfg Config, name string) (json.RawMessage, error) {
-	s := map[string]string{}
-	switch name {
-	case "redact-pii":
-		s["key"] = cfg.RedactKey.Reveal()
-		if cfg.RedactPolicy != "" {
-			s["policy"] = cfg.RedactPolicy
-		}
-	case "map-topics":
-		if cfg.Topics != "" {
-			s["rules"] = cfg.Topics
+func pluginSpec(cfg Config, file *pluginsFile, name string) (transforms.Spec, error) {
+	c := file.plugin(name)
+	spec := transforms.Spec{
+		Name: name, Processes: max(c.processes, 1), Memory: int64(cfg.PluginMemory), Timeout: cfg.Transform.Timeout,
+	}
+	if c.memory > 0 {
+		spec.Memory = int64(c.memory)
+	}
+	if c.timeout > 0 {
+		spec.Timeout = c.timeout
+	}
+	for _, name := range c.env {
+		if v, ok := os.LookupEnv(name); ok {
+			spec.Env = append(spec.Env, name+"="+v)
 		}
 	}
-	return json.Marshal(s)
+	settings, err := file.settings(cfg, name)
+	if err != nil {
+		return spec, err
+	}
+	spec.Settings, err = json.Marshal(settings)
+	return spec, err
 }

@@ -69,7 +69,7 @@ func TestNoInnocentDiesBesideAnEventThatKillsThePlugin(t *testing.T) {
 	for round := range 4 {
 		m := newMetrics("")
 		p := &sharedProcess{}
-		ch := &chain{steps: []Transform{{"p", p}}, timeout: 5 * time.Second, log: discard(), m: m}
+		ch := newChain(Chains{Default: []Transform{{"p", p}}}, TransformConfig{Concurrency: 2}, discard(), m)
 		mk := func(prefix string, poison bool) []transforms.Event {
 			var es []transforms.Event
 			for _, id := range ids(prefix, 8) {
@@ -84,7 +84,7 @@ func TestNoInnocentDiesBesideAnEventThatKillsThePlugin(t *testing.T) {
 		var died atomic.Int32
 		for i := range 2 {
 			wg.Go(func() {
-				rs, err := ch.apply(t.Context(), mk(fmt.Sprint("w", i), i == 0))
+				rs, err := ch.apply(t.Context(), "", mk(fmt.Sprint("w", i), i == 0))
 				if err != nil {
 					t.Error(err)
 				}

@@ -212,9 +212,8 @@ func (s *sealer) inputs(f intakeFrame) []input {
 func (s *sealer) seal(ctx context.Context, batch []input) error {
 	start := time.Now()
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(s.cfg.Transform.Concurrency)
-	for lo := 0; lo < len(batch); lo += s.cfg.Transform.Events {
-		part := batch[lo:min(lo+s.cfg.Transform.Events, len(batch))]
+	g.SetLimit(s.chain.calls)
+	for _, part := range s.parts(batch) {
 		g.Go(func() error { return s.transform(gctx, part) })
 	}
 	if err := g.Wait(); err != nil {
@@ -232,7 +231,7 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 	fateBytes := 0
 	for i := range batch {
 		in := &batch[i]
-		grown, err := transforms.AppendEvents(events, in.events)
+		grown, err := transforms.AppendEncoded(events, in.events)
 		if err == nil && len(grown)-len(events)+s.fateSize(in) > limit {
 			err = fmt.Errorf("%d bytes after the transforms, the limit is %d", len(grown)-len(events), limit)
 		}
@@ -275,11 +274,31 @@ func tally(batch []input) (kept, died int) {
 	return kept, died
 }
 
+// part is what the transforms are handed at once: inputs of one chain, in order.
+type part struct {
+	chain  string // its key
+	inputs []*input
+}
+
+// parts cuts a batch. Each input keeps its place in the batch, whatever chain it goes through.
+func (s *sealer) parts(batch []input) (parts []part) {
+	open := map[string]int{} // the part that a chain's next input belongs to
+	for i := range batch {
+		key := s.chain.key(batch[i].Source)
+		at, ok := open[key]
+		if !ok || len(parts[at].inputs) == s.cfg.Transform.Events {
+			at = len(parts)
+			open[key], parts = at, append(parts, part{chain: key})
+		}
+		parts[at].inputs = append(parts[at].inputs, &batch[i])
+	}
+	return parts
+}
+
 // transform normalizes events and runs them through the chain. It sets their results.
-func (s *sealer) transform(ctx context.Context, part []input) error {
-	events, owner := make([]transforms.Event, 0, len(part)), make([]int, 0, len(part))
-	for i := range part {
-		in := &part[i]
+func (s *sealer) transform(ctx context.Context, p part) error {
+	events, owner := make([]transforms.Event, 0, len(p.inputs)), make([]*input, 0, len(p.inputs))
+	for _, in := range p.inputs {
 		if in.damaged > 0 {
 			f := s.die(in, StageIntake, "the frame fails its checksum")
 			f.Outcome, f.Events = fateDamaged, in.damaged
@@ -297,14 +316,14 @@ func (s *sealer) transform(ctx context.Context, part []input) error {
 			in.fates[0].CallID = ""
 			continue
 		}
-		events, owner = append(events, e), append(owner, i)
+		events, owner = append(events, e), append(owner, in)
 	}
-	results, err := s.chain.apply(ctx, events)
+	results, err := s.chain.apply(ctx, p.chain, events)
 	if err != nil {
 		return err
 	}
 	for i, r := range results {
-		in := &part[owner[i]]
+		in := owner[i]
 		in.result = r
 		for j := range r.fates { // before sealing, a dead letter holds the raw body: it is mapped and transformed again on replay
 			if r.fates[j].Outcome == fateDead {
@@ -375,11 +394,11 @@ func (s *sealer) add(m *sealed, in *input) {
 		m.Counts.Kept++
 	}
 	for i := range in.events {
-		if in.events[i].ParentCallID != "" {
+		if in.events[i].Event.ParentCallID != "" {
 			m.Counts.Children++
 		}
+		m.Events = append(m.Events, in.events[i].Event)
 	}
-	m.Events = append(m.Events, in.events...)
 }
 
 // publish writes a sealed message behind the last one and nowhere else. While the stream is full it waits: the intake

@@ -22,6 +22,8 @@ type Status struct {
 	Sinks   []SinkStatus `json:"sinks"`
 	// Unused are sinks that were enabled once and are no longer: retention does not wait for them.
 	Unused []string `json:"unused,omitempty"`
+	// Transforms are those of the connector that runs, none where that can't be asked.
+	Transforms []TransformStatus `json:"transforms,omitempty"`
 }
 
 // StreamStatus describes a stream. Use is the fuller of bytes and messages against the stream's limits, 0 to 1.
@@ -91,6 +93,7 @@ func (o *Operator) Status(ctx context.Context) (*Status, error) {
 		}
 		s.Sinks = append(s.Sinks, *k)
 	}
+	s.Transforms, _ = ReadTransforms(ctx, o.cfg) // it may not run
 	s.Unused, err = o.st.unusedSinks(ctx, o.cfg.Sinks)
 	return s, err
 }

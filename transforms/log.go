@@ -29,14 +29,14 @@ type lineLog struct {
 func newLineLog(log *slog.Logger, limits *logLimits, stream string) *lineLog {
 	log = log.With("stream", stream)
 	return &lineLog{emit: func(line []byte) {
-		level, msg, attrs := parseLine(line)
-		lost, ok := limits.allow(level, len(line), time.Now())
+		lost, ok := limits.allow(levelOf(line), len(line), time.Now()) // first: a flood mustn't cost the host much either
 		if !ok {
 			return
 		}
 		if lost > 0 {
 			log.Warn("the plugin writes too much; lines were left out of the log", "lines", lost)
 		}
+		level, msg, attrs := parseLine(line)
 		log.LogAttrs(context.Background(), level, msg, attrs...) //nolint:sloglint // the plugin's own message
 	}}
 }
@@ -80,15 +80,36 @@ func (l *lineLog) line() {
 	l.buf = l.buf[:0]
 }
 
+// levelOf reads the level of a line and nothing else.
+func levelOf(line []byte) (level slog.Level) {
+	var fields struct{ Level string }
+	if line[0] == '{' && json.Unmarshal(line, &fields) == nil {
+		level = parseLevel(fields.Level)
+	}
+	return level
+}
+
+// parseLevel reads a level as slog or Python names it; anything else is one of information.
+func parseLevel(text string) (level slog.Level) {
+	switch strings.ToUpper(text) {
+	case "WARNING":
+		return slog.LevelWarn
+	case "CRITICAL", "FATAL":
+		return slog.LevelError
+	}
+	if level.UnmarshalText([]byte(text)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
 func parseLine(line []byte) (level slog.Level, msg string, attrs []slog.Attr) {
 	var fields map[string]any
 	if line[0] != '{' || json.Unmarshal(line, &fields) != nil {
 		return slog.LevelInfo, strings.ToValidUTF8(string(line), "\uFFFD"), nil
 	}
 	text, _ := fields["level"].(string)
-	if err := level.UnmarshalText([]byte(text)); err != nil {
-		level = slog.LevelInfo
-	}
+	level = parseLevel(text)
 	msg, _ = fields["msg"].(string)
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		switch name {

@@ -78,3 +78,18 @@ func TestLogLimits(t *testing.T) {
 		t.Error("no limits are one")
 	}
 }
+
+func TestLevels(t *testing.T) {
+	for line, want := range map[string]slog.Level{
+		`{"level":"WARN","msg":"x"}`: slog.LevelWarn, `{"level":"warning"}`: slog.LevelWarn, `{"level":"CRITICAL"}`: slog.LevelError,
+		`{"level":"DEBUG"}`: slog.LevelDebug, `{"level":"ERROR+2"}`: slog.LevelError + 2, `{"level":7}`: slog.LevelInfo, `{"msg":"x"}`: slog.LevelInfo,
+		`ERROR: x`: slog.LevelInfo, `{broken`: slog.LevelInfo,
+	} {
+		if got := levelOf([]byte(line)); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+		if got, _, _ := parseLine([]byte(line)); got != want {
+			t.Errorf("%s is parsed as %s, want %s", line, got, want)
+		}
+	}
+}

@@ -96,22 +96,40 @@ func (p *Plugin) apply(ctx context.Context, batch []Encoded) ([][]Encoded, error
 	if len(batch) == 0 {
 		return nil, ctx.Err()
 	}
-	out, version, err := p.pick().call(ctx, batch)
+	return p.hand(ctx, batch, p.spec.Timeout)
+}
+
+func (p *Plugin) hand(ctx context.Context, batch []Encoded, limit time.Duration) ([][]Encoded, error) {
+	out, version, err := p.pick().call(ctx, batch, limit)
 	if err != nil {
 		return nil, err
 	}
 	return group(p.spec.Name, &Applied{p.spec.Name, version}, batch, out)
 }
 
-// Ping checks by an empty batch that the plugin works; a plugin that hangs still answers health checks.
+// canaryTimeout is how long a plugin may take for a canary, where Spec.Timeout isn't shorter.
+const canaryTimeout = 10 * time.Second
+
+// Canary checks that the plugin takes an event with nothing but an id: one that hangs still answers health checks. A
+// process that doesn't answer in 10 seconds, or in Spec.Timeout, is killed.
+func (p *Plugin) Canary(ctx context.Context) error {
+	canary := []Encoded{{Event: Event{Tenant: "postcall", CallID: "canary"}}}
+	_, err := p.hand(ctx, canary, min(canaryTimeout, p.spec.Timeout))
+	return err
+}
+
+// Ping checks by an empty batch that each process answers.
 func (p *Plugin) Ping(ctx context.Context) error {
 	for _, w := range p.workers {
-		if _, _, err := w.call(ctx, nil); err != nil {
+		if _, _, err := w.call(ctx, nil, p.spec.Timeout); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// Processes returns how many processes share the plugin's calls.
+func (p *Plugin) Processes() int { return len(p.workers) }
 
 // Name returns what the operator calls the plugin.
 func (p *Plugin) Name() string { return p.spec.Name }

@@ -4,14 +4,14 @@ import "sync/atomic"
 
 // Stats counts what has happened to a plugin's processes since Open.
 type Stats struct {
-	Running int   // processes
-	Memory  int64 // bytes of them and of their children together, as last looked at; 0 where that can't be known
+	Running int   `json:"running"` // processes
+	Memory  int64 `json:"memory"`  // bytes of them and of their children together, as last looked at; 0 where that can't be known
 
-	Starts    uint64 // of processes, the first ones included
-	Crashed   uint64 // processes that ended by themselves
-	Hung      uint64 // processes killed because they didn't answer in time
-	Oversized uint64 // processes killed because they needed more than Spec.Memory
-	LogLost   uint64 // lines that were left out of the log, because there were too many
+	Starts    uint64 `json:"starts"`    // of processes, the first ones included
+	Crashed   uint64 `json:"crashed"`   // processes that ended by themselves
+	Hung      uint64 `json:"hung"`      // processes killed because they didn't answer in time
+	Oversized uint64 `json:"oversized"` // processes killed because they needed more than Spec.Memory
+	LogLost   uint64 `json:"logLost"`   // lines that were left out of the log, because there were too many
 }
 
 type stats struct{ starts, crashed, hung, oversized atomic.Uint64 }

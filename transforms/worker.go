@@ -23,8 +23,8 @@ type worker struct {
 	notBefore time.Time // of the next start
 }
 
-// call hands a batch to the process. It returns the version of the plugin that answered.
-func (w *worker) call(ctx context.Context, batch []Encoded) ([]Encoded, string, error) {
+// call hands a batch to the process, which has to answer within limit. It returns the version of the plugin that answered.
+func (w *worker) call(ctx context.Context, batch []Encoded, limit time.Duration) ([]Encoded, string, error) {
 	w.calls.Add(1)
 	defer w.calls.Add(-1)
 	proc, err := w.running(ctx)
@@ -32,7 +32,7 @@ func (w *worker) call(ctx context.Context, batch []Encoded) ([]Encoded, string, 
 		return nil, "", err
 	}
 	p, began := w.plugin, time.Now()
-	within, cancel := context.WithTimeoutCause(ctx, p.spec.Timeout, ErrPluginTimeout)
+	within, cancel := context.WithTimeoutCause(ctx, limit, ErrPluginTimeout)
 	defer cancel()
 	out, err := callTransform(within, proc.conn, batch)
 	switch {

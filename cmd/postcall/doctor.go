@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postcall/postcall/connector"
-	"github.com/postcall/postcall/transforms"
 )
 
 func doctorCommand() *cobra.Command {
@@ -36,15 +35,16 @@ It changes nothing. Exit code 1 says that something has to be put right; each su
 
 // finding is one thing doctor looked at.
 type finding struct {
-	What   string `json:"what"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail"`
+	What    string `json:"what"`
+	OK      bool   `json:"ok"`
+	Warning bool   `json:"warning,omitempty"` // nothing is broken, but somebody should know
+	Detail  string `json:"detail"`
 }
 
 func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	var found []finding
 	add := func(what string, err error, good string) {
-		f := finding{what, err == nil, good}
+		f := finding{What: what, OK: err == nil, Detail: good}
 		if err != nil {
 			f.Detail = err.Error()
 		}
@@ -60,7 +60,9 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	}
 	if err == nil {
 		examineSinks(ctx, cfg, add)
-		examinePlugins(ctx, cfg, add)
+		examinePlugins(ctx, cfg, add, func(what, text string) {
+			found = append(found, finding{What: what, OK: true, Warning: true, Detail: text})
+		})
 		examineConnector(ctx, cfg, running, add)
 	}
 	bad := false
@@ -76,8 +78,11 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	} else {
 		for _, f := range found {
 			mark := "ok  "
-			if !f.OK {
+			switch {
+			case !f.OK:
 				mark = "BAD "
+			case f.Warning:
+				mark = "WARN"
 			}
 			if _, err := fmt.Fprintf(w, "%s %-22s %s\n", mark, f.What, f.Detail); err != nil {
 				return err
@@ -108,27 +113,30 @@ func examineSinks(ctx context.Context, cfg connector.Config, add func(string, er
 	}
 }
 
-func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
-	steps, err := connector.OpenTransforms(ctx, cfg, slog.New(slog.DiscardHandler))
-	defer connector.CloseTransforms(steps)
+func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, error, string), warn func(string, string)) {
+	chains, err := connector.OpenTransforms(ctx, cfg, slog.New(slog.DiscardHandler))
+	defer chains.Close()
 	if err != nil {
 		add("plugins", err, "")
 		return
 	}
-	for _, s := range steps {
-		cctx, cancel := context.WithTimeoutCause(ctx, cfg.Transform.Timeout, errors.New("the plugin missed its deadline"))
-		_, err := s.Transformer.Transform(cctx, []transforms.Event{{Tenant: "postcall", CallID: "canary"}})
-		cancel()
+	for _, t := range chains.All() {
 		detail := "starts and transforms"
-		if v, ok := s.Transformer.(interface{ Version() string }); ok {
+		if v, ok := t.Transformer.(interface{ Version() string }); ok {
 			detail = "version " + v.Version() + " " + detail
 		}
-		add("plugin "+s.Name, err, detail)
+		if chains.Skip[t.Name] {
+			detail += "; events go on without it while it can't run (on_failure: skip)"
+		}
+		add("plugin "+t.Name, connector.TryTransform(ctx, t), detail)
+	}
+	for _, warning := range chains.Unredacted() {
+		warn("privacy", warning)
 	}
 }
 
 // examineConnector says whether a connector runs here; that none does is no fault.
-func examineConnector(ctx context.Context, cfg connector.Config, running bool, add func(string, error, string)) {
+func examineConnector(ctx context.Context, cfg connector.Config, required bool, add func(string, error, string)) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.AdminAddr+"/readyz", nil)
@@ -137,7 +145,7 @@ func examineConnector(ctx context.Context, cfg connector.Config, running bool, a
 		return
 	}
 	res, err := http.DefaultClient.Do(req)
-	if err != nil && running {
+	if err != nil && required {
 		add("connector", errors.New("none runs at POSTCALL_ADMIN_ADDR; start it with: postcall serve"), "")
 		return
 	}
@@ -151,6 +159,15 @@ func examineConnector(ctx context.Context, cfg connector.Config, running bool, a
 		return
 	}
 	add("connector", nil, "runs and takes deliveries")
+	steps, err := connector.ReadTransforms(ctx, cfg)
+	if err != nil {
+		add("transforms", err, "")
+	}
+	for _, t := range steps {
+		if t.State == connector.TransformHolds || t.State == connector.TransformSkipped {
+			add("transform "+t.Name, fmt.Errorf("in the running connector: %s; see the connector's log for why", transformState(&t)), "")
+		}
+	}
 	op, err := connector.OpenOperator(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		add("streams", err, "")

@@ -47,13 +47,16 @@ func serve(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	defer closeSinks(sinks, log)
-	steps, err := connector.OpenTransforms(ctx, cfg, log)
-	defer connector.CloseTransforms(steps)
+	chains, err := connector.OpenTransforms(ctx, cfg, log)
+	defer chains.Close()
 	if err != nil {
 		return err
 	}
+	for _, warning := range chains.Unredacted() {
+		log.Warn(warning)
+	}
 	c := connector.Connector{
-		Config: cfg, Sinks: sinks, Transforms: steps, Log: log, Version: version,
+		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version,
 		Started: func(http, admin net.Addr) {
 			log.Info("deliveries are taken", "webhook", "http://"+http.String()+connector.WebhookPath, "admin", "http://"+admin.String())
 		},

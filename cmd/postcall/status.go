@@ -102,5 +102,23 @@ func statusText(last, s *connector.Status) string {
 		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%s\t%.0f/s\t%s\n", k.Name, k.Delivered, k.Dead, k.Pending, k.Batches, age(s.At, k.Oldest), rate, eta)
 	}
 	_ = tw.Flush()
+	if len(s.Transforms) > 0 {
+		_, _ = fmt.Fprintln(tw, "\nTRANSFORM\tVERSION\tSTATE\tPROCESSES\tMEMORY\tSTARTS\tCRASHED\tHUNG\tTOO LARGE")
+	}
+	for _, t := range s.Transforms {
+		_, _ = fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%s\t%d\t%d\t%d\t%d\n", t.Name, t.Version, transformState(&t), t.Running, humanBytes(uint64(t.Memory)), t.Starts, t.Crashed, t.Hung, t.Oversized)
+	}
+	_ = tw.Flush()
 	return b.String()
+}
+
+// transformState says what a state means for the events.
+func transformState(t *connector.TransformStatus) string {
+	switch t.State {
+	case connector.TransformHolds:
+		return "CAN'T RUN, events wait"
+	case connector.TransformSkipped:
+		return "CAN'T RUN, events skip it"
+	}
+	return t.State
 }

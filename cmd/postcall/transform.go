@@ -42,12 +42,12 @@ func transform(ctx context.Context, files []string, stdin io.Reader, stdout, std
 		_, _ = fmt.Fprintln(stderr, "postcall: POSTCALL_REDACT_KEY is not set; this run uses a key of its own, so its hashes match no other run's")
 	}
 	log := newLogger(stderr, "warn")
-	steps, err := connector.OpenTransforms(ctx, cfg, log)
-	defer connector.CloseTransforms(steps)
+	chains, err := connector.OpenTransforms(ctx, cfg, log)
+	defer chains.Close()
 	if err != nil {
 		return err
 	}
-	dry, err := connector.NewDryRun(cfg, steps, log)
+	dry, err := connector.NewDryRun(cfg, chains, log)
 	if err != nil {
 		return err
 	}

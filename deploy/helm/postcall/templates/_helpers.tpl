@@ -84,6 +84,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - name: POSTCALL_TOPICS
   value: /etc/postcall/files/topics.yaml
 {{- end }}
+{{- if .plugins }}
+- name: POSTCALL_PLUGINS
+  value: /etc/postcall/files/plugins.yaml
+{{- end }}
 {{- if .redactPolicy }}
 - name: POSTCALL_REDACT_POLICY
   value: /etc/postcall/files/redact-policy.yaml
@@ -100,7 +104,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - name: secrets
   mountPath: /etc/postcall/secrets
   readOnly: true
-{{- if or .root.Values.files.topics .root.Values.files.redactPolicy }}
+{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins }}
 - name: files
   mountPath: /etc/postcall/files
   readOnly: true
@@ -128,7 +132,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
               path: {{ $name }}
       {{- end }}
       {{- end }}
-{{- if or .root.Values.files.topics .root.Values.files.redactPolicy }}
+{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins }}
 - name: files
   configMap:
     name: {{ include "postcall.fullname" .root }}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -130,6 +131,9 @@ func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]trans
 			n, _ := strconv.Atoi(arg)
 			hold(n)
 			time.Sleep(time.Second)
+		case "seep": // arg MiB, unnoticed
+			n, _ := strconv.Atoi(arg)
+			hold(n)
 		case "leak-child":
 			c := exec.Command(os.Args[0])
 			c.Env = []string{"FAULT_HOLD=" + arg}
@@ -157,6 +161,12 @@ func (f fault) Transform(ctx context.Context, batch []transforms.Event) ([]trans
 			return nil, transforms.Permanent(errors.New("summary is odd"))
 		case "env":
 			e.Extra = fmt.Appendf(nil, "{%q:%q}", "env", strings.Join(os.Environ(), " "))
+		case "dump": // all that this process was told
+			told, err := json.Marshal(map[string]any{"env": os.Environ(), "args": os.Args, "settings": f.s})
+			if err != nil {
+				return nil, err
+			}
+			e.LongSummary += string(told) + "\n"
 		case "dir":
 			e.LongSummary, _ = os.Getwd()
 		case "stdin":
