@@ -68,7 +68,8 @@
 // generated code in package wire stays the reference and other languages use theirs.
 //
 // 2026-11: AutoMTLS stays on. Without it a hop is a third cheaper, but then the folder's permissions alone would keep
-// another process of the same user from reading transcripts.
+// another process of the same user from reading transcripts. The host's key is ours, on P-256 (clientTLS): go-plugin's is
+// on P-521, which a plugin in Python refuses.
 //
 // 2026-11: go-plugin starts the process through a runner of ours (execRunner says why).
 package transforms

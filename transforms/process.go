@@ -69,6 +69,11 @@ func startProcess(ctx context.Context, spec Spec) (*process, error) {
 }
 
 func (p *process) connect(ctx context.Context, spec Spec) error {
+	security, certificate, err := clientTLS()
+	if err != nil {
+		return err
+	}
+	p.runner.cmd.Env = append(p.runner.cmd.Env, "PLUGIN_CLIENT_CERT="+string(certificate))
 	p.client = plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig: handshake,
 		Plugins:         plugin.PluginSet{"transform": &bridge{}},
@@ -79,7 +84,7 @@ func (p *process) connect(ctx context.Context, spec Spec) error {
 		UnixSocketConfig: &plugin.UnixSocketConfig{TempDir: p.dir},
 		StartTimeout:     spec.StartTimeout,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        security,
 		SkipHostEnv:      true,
 		GRPCDialOptions:  dialOptions(),
 		Logger:           hclog.NewNullLogger(),
