@@ -22,6 +22,9 @@ HELM         := $(TOOLS)/helm-$(HELM_VERSION)/helm
 KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
 
+# Python with what the tests and linters of plugins/ need; making it takes a minute, once.
+PYTHON = $(shell python3 plugins/python/environment.py)/bin/python
+
 VERSION := $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || echo 0.0.0-dev)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION:v%=%) -X main.commit=$(COMMIT)
@@ -50,6 +53,15 @@ build: plugins ## bin/postcall and bin/plugins/NAME
 plugins: ## bin/plugins/NAME of each plugins/NAME
 	CGO_ENABLED=0 go build -trimpath -o bin/plugins/ ./plugins/...
 
+# Made again only where something of it is newer: pip takes a while.
+DETECT_LANGUAGE := bin/plugins/detect-language/detect-language
+
+.PHONY: plugins-python
+plugins-python: $(DETECT_LANGUAGE) ## bin/plugins/NAME of each plugins/NAME in Python, with its libraries
+
+$(DETECT_LANGUAGE): plugins/detect-language/plugin.py plugins/detect-language/requirements.txt plugins/python/pyproject.toml $(wildcard plugins/python/src/postcall/*)
+	PYTHONPATH=plugins/python/src "$(PYTHON)" -B -m postcall.build plugins/detect-language --out bin/plugins
+
 .PHONY: run
 run: build bin/local ## start it with a real ClickHouse and Elasticsearch, and deliver sample calls, until Ctrl-C
 	bin/local run
@@ -70,10 +82,17 @@ bin/noskip:
 
 # The modules besides the root run with -count 1: they also read what is outside them, which Go's test cache can't see.
 .PHONY: test
-test: build bin/local bin/noskip $(HELM) ## every test of every module, on real engines; a skipped one fails
+test: build plugins-python bin/local bin/noskip $(HELM) python-test ## every test of every module, on real engines; a skipped one fails
 	bin/local install
 	$(UP) $(GO_TEST) ./... | bin/noskip
 	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) -count 1 ./... | bin/noskip; done
+
+# One run for each: a module plugin.py of its own has the template, and so has every plugin.
+.PHONY: python-test
+python-test: ## the tests of what is in Python: the SDK, its template, plugins/detect-language
+	@cd plugins/python && for tests in tests template ../detect-language; do \
+		echo "== $$tests"; PYTHONPATH=src:tests "$(PYTHON)" -B -m pytest -c pyproject.toml "$$tests"; \
+	done
 
 .PHONY: race
 race: build bin/local bin/noskip ## the tests of PKG, COUNT times in random order under the race detector
@@ -84,7 +103,7 @@ integration: bin/local bin/noskip ## the loaders on a real ClickHouse and a real
 	$(UP) $(GO_TEST) -count 1 ./connector/clickhouse/... ./connector/elastic/... | bin/noskip
 
 .PHONY: e2e
-e2e: build bin/local bin/noskip ## the built program, from the delivery to both stores
+e2e: build plugins-python bin/local bin/noskip ## the built program, from the delivery to both stores
 	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
 
 .PHONY: faults
@@ -110,7 +129,7 @@ bench: build bin/local ## load the built program, with stand-ins and with real s
 
 .PHONY: lint
 lint: ## all of the checks below, each of them even when one before it fails
-	@$(MAKE) --no-print-directory --keep-going golangci tidy-check proto-check
+	@$(MAKE) --no-print-directory --keep-going golangci tidy-check proto-check python-lint
 
 .PHONY: golangci
 golangci: $(GOLANGCI) ## format, linters and import rules of every module
@@ -119,12 +138,25 @@ golangci: $(GOLANGCI) ## format, linters and import rules of every module
 	done; exit $${failed:-0}
 
 .PHONY: fmt
-fmt: $(GOLANGCI) ## format the Go code
+fmt: $(GOLANGCI) ## format the Go and Python code
 	@for m in . $(MODULES); do (cd $$m && $(GOLANGCI) fmt --config '$(CURDIR)/.golangci.yaml' ./...); done
+	@"$(PYTHON)" -m ruff format --config $(PYPROJECT) $(PYTHON_CODE)
+
+PYPROJECT   := plugins/python/pyproject.toml
+PYTHON_CODE := plugins/python plugins/detect-language
+
+.PHONY: python-lint
+python-lint: ## format, linter and types of the Python code
+	@"$(PYTHON)" -m ruff check --no-cache --config $(PYPROJECT) $(PYTHON_CODE)
+	@"$(PYTHON)" -m ruff format --no-cache --check --config $(PYPROJECT) $(PYTHON_CODE)
+	@cd plugins/python && for code in "src tests testdata template environment.py" ../detect-language; do \
+		MYPYPATH=src "$(PYTHON)" -m mypy --cache-dir /dev/null --config-file pyproject.toml $$code; \
+	done
 
 .PHONY: proto-check
 proto-check: ## the generated code is what the proto says
 	sh transforms/wire/generate.sh check
+	sh plugins/python/generate.sh check
 
 .PHONY: tidy-check
 tidy-check: ## go.mod and go.sum of every module are tidy

@@ -11,6 +11,8 @@ The same project and the same version of Python make the same folder, to the byt
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -56,13 +58,25 @@ def build(project: Path, out: Path, name: str = "") -> Path:
         if not (project / needed).is_file():
             raise FileNotFoundError(f"{project} has no {needed}: it is no plugin in Python")
     out.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
-    try:
-        _fill(project, made, name)
-        _replace(made, out / name)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+    with _alone(out):
+        made = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
+        try:
+            _fill(project, made, name)
+            _replace(made, out / name)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
     return out / name
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keep two builds into one folder from replacing each other's halves."""
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _fill(project: Path, made: Path, name: str) -> None:

@@ -16,6 +16,8 @@ _FIELDS: dict[str, Field[Any]] = {field.json: field for field in vars(Event).val
 _COUNTS = {
     "".join(p.capitalize() if i else p for i, p in enumerate(n.split("_"))): n for n in Metrics.DESCRIPTOR.fields_by_name
 }
+# What is written even where it is empty, zero or false; a time and a list are not, nor is a value that is not known.
+_ALWAYS = ("callId", "duration", "followUpBool", "ai_successBool", "transcript", "metrics")
 
 
 def read(members: Mapping[str, Any]) -> Event:
@@ -38,11 +40,12 @@ def write(event: Event) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, field in _FIELDS.items():
         value = _to_json(field, field.read(event.message))
-        if value or (value is not None and name in ("duration", "followUpBool", "ai_successBool", "transcript", "metrics")):
+        if name == "transcriptText":
+            value = value or render(event)
+        if value or (value is not None and name in _ALWAYS):
             members[name] = value
         if name == "endedReason" and len(event.extra):
             members["extra"] = dict(event.extra)
-    members.setdefault("transcriptText", render(event))
     return members
 
 

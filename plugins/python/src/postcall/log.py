@@ -15,7 +15,8 @@ __all__ = ["begin"]
 
 _LEVELS = {"WARNING": "WARN", "CRITICAL": "ERROR"}
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_LONGEST = 4000  # characters; postcall cuts a line of more than 16 KiB, and half a line is no JSON
+_LONGEST, _SHORT = 4000, 1000  # characters of a text
+_LINE = 16_000  # bytes; postcall cuts a line of more than 16 KiB, and half a line is no JSON
 
 
 class JSONFormatter(logging.Formatter):
@@ -35,7 +36,10 @@ class JSONFormatter(logging.Formatter):
             if name not in _OWN:
                 plain = value is None or isinstance(value, (bool, int, float))
                 fields.setdefault(name, value if plain else str(value)[:_LONGEST])
-        return json.dumps(fields)
+        line = json.dumps(fields)
+        if len(line) > _LINE:
+            line = json.dumps({"level": fields["level"], "msg": fields["msg"][:_SHORT], "cut": True})
+        return line
 
 
 class _Prints(io.TextIOBase):

@@ -25,7 +25,7 @@ _KINDS: dict[type, str] = {bool: "a boolean", int: "a whole number", float: "a n
 def decode(kind: type[S], data: bytes) -> S:
     """Read a JSON object into a dataclass of this kind. What is wrong is a SettingError."""
     try:
-        value = json.loads(data) if data.strip() else {}
+        value = json.loads(data, parse_constant=_no_number) if data.strip() else {}
     except (ValueError, RecursionError) as err:
         at = f" at byte {err.pos}" if isinstance(err, json.JSONDecodeError) else ""
         raise SettingsError(f"settings: no valid JSON{at}") from None
@@ -33,6 +33,10 @@ def decode(kind: type[S], data: bytes) -> S:
         raise SettingsError("settings: not a JSON object")
     made: S = _object(kind, value, "")
     return made
+
+
+def _no_number(_name: str) -> None:
+    raise ValueError  # Python reads NaN and Infinity, which JSON doesn't have
 
 
 @dataclasses.dataclass
