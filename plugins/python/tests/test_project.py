@@ -63,8 +63,9 @@ def content(folder: Path) -> "dict[str, bytes]":
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_same_project_makes_the_same_folder(project: Path, tmp_path: Path) -> None:
-    first = content(build(project, tmp_path / "one"))
+def test_the_same_project_makes_the_same_folder(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first = content(build(Path("tiny"), Path("one")))
     (tmp_path / "two/tiny").mkdir(parents=True)
     (tmp_path / "two/tiny/left over").touch()
     second = content(build(project, tmp_path / "two"))

@@ -52,7 +52,7 @@ runpy.run_module("plugin", run_name="__main__", alter_sys=True)
 
 def build(project: Path, out: Path, name: str = "") -> Path:
     """Build the project and return the folder. What was there before stays as it is until the new one is whole."""
-    project = project.resolve()
+    project, out = project.resolve(), out.resolve()
     name = name or project.name
     for needed in ("plugin.py", "requirements.txt"):
         if not (project / needed).is_file():
