@@ -2,6 +2,8 @@ package transforms
 
 import (
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -131,6 +133,42 @@ func (e *Event) Drop(reason string) { e.Outcome = Outcome{Drop, reason} }
 
 // Reject marks the event as one to hold back as a dead letter.
 func (e *Event) Reject(reason string) { e.Outcome = Outcome{Reject, reason} }
+
+// Split returns the event followed by the children, which it makes children of the event: it sets their CallID to
+// "<CallID>#1", "#2" and so on, and their ParentCallID. A transform appends all of them to its answer in place of the
+// event. What a child leaves empty of tenant, source, version, received time and keys it inherits. Drop the event too
+// where only its parts should go on.
+//
+// A child that begins as a plain copy of the event shares its slices: give it new ones, or begin with Clone.
+func (e *Event) Split(children ...Event) []Event {
+	out := append(make([]Event, 0, 1+len(children)), *e)
+	for i, c := range children {
+		c.ParentCallID, c.CallID = e.CallID, e.CallID+"#"+strconv.Itoa(i+1)
+		out = append(out, c)
+	}
+	return out
+}
+
+// Clone returns a copy that shares no memory which either side could change.
+func (e *Event) Clone() Event {
+	c := *e
+	for _, list := range []*[]string{&c.KeyPoints, &c.UnansweredQuestions, &c.ActionItems, &c.Topics} {
+		*list = slices.Clone(*list)
+	}
+	c.Transcript, c.Transforms, c.Extra = slices.Clone(e.Transcript), slices.Clone(e.Transforms), slices.Clone(e.Extra)
+	for _, n := range []**float64{&c.Duration, &c.Metrics.TalkRatio, &c.Metrics.WordsPerMinute} {
+		*n = clonePointer(*n)
+	}
+	c.FollowUpBool, c.AISuccessBool = clonePointer(e.FollowUpBool), clonePointer(e.AISuccessBool)
+	return c
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
+}
 
 // CanonicalJSON appends the event as one JSON object, in which transcriptText is always present, and returns the
 // extended buffer.

@@ -81,7 +81,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	})
 	f("dies", "I can't go on", settings(`{"die":true}`))
 	f("unknown setting", `settings: unknown setting "sufix"`, settings(`{"sufix":"s3cret"}`))
-	f("wrong type", `settings: "max" can't be a string, it is of type int`, settings(`{"max":"s3cret"}`))
+	f("wrong type", `settings: "max" must be a whole number (int), not a string`, settings(`{"max":"s3cret"}`))
 	f("no object", "settings: not a JSON object", settings(`["s3cret"]`))
 	f("no JSON", "settings: no valid JSON", settings(`{"secret":"s3cret",}`))
 	f("cut off", "settings: no valid JSON, it ends early", settings(`{"secret":"s3cret"`))
