@@ -59,3 +59,8 @@ func (l *loopback) apply(ctx context.Context, batch []Encoded) ([][]Encoded, err
 	}
 	return group(l.name, &Applied{l.name, l.version}, batch, out)
 }
+
+// Exchange hands a serialized wire.Events message to the server and returns the message it answers, unchecked.
+func (l *loopback) Exchange(ctx context.Context, message []byte) ([]byte, error) {
+	return exchange(ctx, l.conn, message)
+}

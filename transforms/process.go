@@ -24,6 +24,7 @@ type process struct {
 	runner  *execRunner
 	client  *plugin.Client
 	conn    *grpc.ClientConn
+	name    string // that it reported, like version
 	version string
 	dir     string // of its socket, and its working folder
 
@@ -105,7 +106,7 @@ func (p *process) connect(ctx context.Context, spec Spec) error {
 	if err != nil {
 		return errors.New(status.Convert(err).Message())
 	}
-	p.version = answer.GetVersion()
+	p.name, p.version = answer.GetName(), answer.GetVersion()
 	return nil
 }
 

@@ -93,8 +93,7 @@ func missing(t reflect.Type, data json.RawMessage) string {
 	if t.Kind() != reflect.Struct || json.Unmarshal(data, &all) != nil {
 		return ""
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" && f.Anonymous {
 			if n := missing(f.Type, data); n != "" {

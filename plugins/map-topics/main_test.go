@@ -24,6 +24,10 @@ func TestContract(t *testing.T) {
 	transformtest.Run(t, func() transforms.Transformer { return newMapper(t, "") })
 }
 
+func TestProcess(t *testing.T) {
+	transformtest.RunProcess(t, transforms.Spec{Name: "map-topics"})
+}
+
 func TestTopicsComeFromEveryKindOfRules(t *testing.T) {
 	const rules = "other: rest\ntopics:\n  - {name: Fish, any: [trout], fields: [transcript]}\n"
 	path := filepath.Join(t.TempDir(), "topics.yaml")

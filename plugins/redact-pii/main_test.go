@@ -58,6 +58,10 @@ func TestContract(t *testing.T) {
 	transformtest.Run(t, func() transforms.Transformer { return newRedactor(t) })
 }
 
+func TestProcess(t *testing.T) {
+	transformtest.RunProcess(t, transforms.Spec{Name: "redact-pii", Settings: json.RawMessage(`{"key":"` + testKey + `"}`)})
+}
+
 func TestEveryFieldIsRedacted(t *testing.T) {
 	got := apply(t, newRedactor(t), sample())
 	want := sample()

@@ -9,9 +9,11 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
-// Events returns the events that every transform must take: a typical call, a long one, one with nothing but its id, and
-// others that have broken transforms before. Each call returns new ones.
-func Events() []transforms.Event {
+// Events returns the events that every transform must take: what postcall makes of real senders' payloads, a typical
+// call, a long one, one with nothing but its id, and others that have broken transforms before. Each call returns new ones.
+func Events() []transforms.Event { return append(written(), golden()...) }
+
+func written() []transforms.Event {
 	start := time.Date(2026, 10, 25, 0, 59, 30, 123000000, time.UTC)
 	base := func(id string) transforms.Event {
 		return transforms.Event{
