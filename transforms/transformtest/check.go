@@ -69,12 +69,13 @@ type Cost struct {
 }
 
 // Check holds a transform to the contract, one rule after the other. It goes on after a failure with what can still be
-// checked. When ctx ends, so does the check under way, as a failure; no other begins.
+// checked, but not where the transform doesn't even start. When ctx ends, so does the check under way, as a failure; no
+// other begins.
 func Check(ctx context.Context, subject Subject, o Options) *Report {
 	s := newSuite(subject, o)
 	defer func() { _ = s.closeAll() }() // where the check that does it was not reached
 	for _, c := range checks {
-		if ctx.Err() == nil && (len(c.only) == 0 || slices.Contains(c.only, subject.kind)) {
+		if ctx.Err() == nil && s.status["start"] != Failed && (len(c.only) == 0 || slices.Contains(c.only, subject.kind)) {
 			s.run(ctx, c)
 		}
 	}

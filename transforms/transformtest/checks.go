@@ -16,15 +16,15 @@ import (
 // checks are the rules of the contract, in the order in which they are checked.
 var checks = []check{
 	{name: "start", rule: "it starts and takes its settings", run: start},
-	{name: "settings", rule: "a setting that it doesn't know is refused by name", needs: []string{"start"}, only: []string{kindProcess}, run: settings},
-	{name: "empty", rule: "an empty batch is answered at once", needs: []string{"start"}, run: empty},
-	{name: "golden", rule: "every event of a real call is taken", needs: []string{"start"}, run: takesGolden},
-	{name: "made", rule: "every made-up event is taken: odd, empty, huge", needs: []string{"start"}, run: takesMade},
-	{name: "order", rule: "one entry per event comes back, in order, under its id", needs: []string{"start"}, run: order},
-	{name: "identity", rule: "tenant, source, version, received time, parent and keys stay", needs: []string{"start"}, run: identity},
-	{name: "values", rule: "texts are UTF-8, numbers finite, years 1 to 9999", needs: []string{"start"}, run: values},
-	{name: "extra", rule: "extra is a JSON object or empty", needs: []string{"start"}, run: extraIsObject},
-	{name: "outcome", rule: "what is dropped or rejected has a reason", needs: []string{"start"}, run: outcomes},
+	{name: "settings", rule: "a setting that it doesn't know is refused by name", only: []string{kindProcess}, run: settings},
+	{name: "empty", rule: "an empty batch is answered at once", run: empty},
+	{name: "golden", rule: "every event of a real call is taken", run: takesGolden},
+	{name: "made", rule: "every made-up event is taken: odd, empty, huge", run: takesMade},
+	{name: "order", rule: "one entry per event comes back, in order, under its id", run: order},
+	{name: "identity", rule: "tenant, source, version, received time, parent and keys stay", run: identity},
+	{name: "values", rule: "texts are UTF-8, numbers finite, years 1 to 9999", run: values},
+	{name: "extra", rule: "extra is a JSON object or empty", run: extraIsObject},
+	{name: "outcome", rule: "what is dropped or rejected has a reason", run: outcomes},
 	{name: "repeat", rule: "the same batch again has the same result", needs: []string{"golden"}, run: repeat},
 	{name: "restart", rule: "after a restart too", needs: []string{"repeat"}, run: restart},
 	{name: "neighbours", rule: "the result of an event doesn't depend on its neighbours", needs: []string{"repeat", "order"}, run: neighbours},
@@ -33,9 +33,9 @@ var checks = []check{
 	{name: "large", rule: "a batch of 4 MiB passes, whole or in parts", needs: []string{"golden", "order"}, run: large},
 	{name: "unknown", rule: "fields of a newer version come back", needs: []string{"golden", "order", "values"}, only: []string{kindGRPC, kindProcess}, run: unknown},
 	{name: "cancel", rule: "a canceled call ends soon and harms no other", needs: []string{"golden"}, run: cancel},
-	{name: "private", rule: "no reason, error or log line holds what a caller said", needs: []string{"start"}, run: private},
+	{name: "private", rule: "no reason, error or log line holds what a caller said", run: private},
 	{name: "memory", rule: "its memory stays within bounds", needs: []string{"golden"}, only: []string{kindProcess}, run: memory},
-	{name: "stop", rule: "it ends when it is asked to, and leaves nothing behind", needs: []string{"start"}, run: stop},
+	{name: "stop", rule: "it ends when it is asked to, and leaves nothing behind", run: stop},
 }
 
 func start(ctx context.Context, s *suite) (string, *fault) {

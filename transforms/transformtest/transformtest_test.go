@@ -334,7 +334,7 @@ func TestGeneratedCodePasses(t *testing.T) {
 		}
 	}
 	i := slices.IndexFunc(report.Results, func(r Result) bool { return r.Check == "large" })
-	if !strings.Contains(report.Results[i].Did, "in 2 part(s)") {
+	if !strings.Contains(report.Results[i].Did, "in 2 parts") {
 		t.Errorf("%+v", report.Results[i])
 	}
 }
@@ -344,13 +344,8 @@ func TestWhatIsNoPluginIsNotChecked(t *testing.T) {
 	o := quick
 	o.Progress = func(r Result) { shown = append(shown, r.Check) }
 	report := Check(t.Context(), Process(transforms.Spec{Name: "true", Path: "/bin/true", Logger: slog.New(slog.DiscardHandler)}), o)
-	for i, r := range report.Results {
-		if want := map[bool]Status{true: Failed, false: Unchecked}[i == 0]; r.Status != want {
-			t.Errorf("%+v, want it %s", r, want)
-		}
-	}
-	if p := report.Results[0].Problem; !strings.Contains(p, "is it a plugin?") || len(shown) != len(report.Results) || report.OK() {
-		t.Errorf("%q; %q were shown", p, shown)
+	if len(report.Results) != 1 || report.OK() || !strings.Contains(report.Results[0].Problem, "is it a plugin?") || len(shown) != 1 {
+		t.Errorf("%+v; %q were shown", report, shown)
 	}
 }
 
