@@ -43,11 +43,7 @@ func OpenProbe(ctx context.Context, spec Spec) (*Probe, error) {
 func (p *Probe) Exchange(ctx context.Context, message []byte) ([]byte, error) {
 	answer, err := exchange(ctx, p.proc.conn, message)
 	if errors.Is(err, ErrPluginGone) {
-		select {
-		case <-p.proc.runner.exited:
-			return nil, p.proc.runner.explain(fmt.Errorf("%w: %s", ErrPluginGone, p.proc.runner.cmd.ProcessState))
-		case <-time.After(killTimeout):
-		}
+		return nil, p.proc.runner.explain(p.proc.ended(err))
 	}
 	return answer, err
 }
@@ -60,6 +56,9 @@ func (p *Probe) Version() string { return p.proc.version }
 
 // PID returns the process id of the plugin.
 func (p *Probe) PID() int { return p.proc.runner.pid() }
+
+// Memory returns the bytes that the process and its children have, as last looked at; 0 where that can't be known.
+func (p *Probe) Memory() int64 { return p.proc.memory.Load() }
 
 // Close ends the plugin. An error says that it didn't end by itself within two seconds and was killed.
 func (p *Probe) Close() error {

@@ -66,12 +66,19 @@ func said(text string, events []transforms.Event) string {
 }
 
 func memory(_ context.Context, s *suite) (string, *fault) {
-	s.report.Memory = peak(s.main.pid)
+	s.lookAtMemory()
 	did := fmt.Sprintf("%d MiB at most, with 4 MiB batches and four calls at once; %d MiB are allowed", s.report.Memory>>20, s.o.Memory>>20)
 	if s.report.Memory > s.o.Memory {
 		return did, &fault{fmt.Sprintf("%d MiB", s.report.Memory>>20), "use less, or give it more in POSTCALL_PLUGINS: above it the plugin is killed"}
 	}
 	return did, nil
+}
+
+// lookAtMemory keeps the most that the process had at once, with its children where they were there at the time.
+func (s *suite) lookAtMemory() {
+	if s.main.memory != nil {
+		s.report.Memory = max(s.report.Memory, s.main.memory(), peak(s.main.pid))
+	}
 }
 
 // peak returns the most memory that a process had, in bytes, or 0 where the system doesn't tell.

@@ -29,6 +29,7 @@ const (
 type instance struct {
 	name, version string
 	pid           int
+	memory        func() int64 // in bytes, of a process; else nil
 	// transform answers what the transformer does, unchecked.
 	transform func(context.Context, []transforms.Event) ([]transforms.Event, error)
 	// exchange does the same with serialized messages; nil in process.
@@ -67,7 +68,7 @@ func Process(spec transforms.Spec) Subject {
 			return nil, err
 		}
 		in := wired(p)
-		in.name, in.version, in.pid, in.close = p.Name(), p.Version(), p.PID(), p.Close
+		in.name, in.version, in.pid, in.memory, in.close = p.Name(), p.Version(), p.PID(), p.Memory, p.Close
 		return in, nil
 	}}
 }

@@ -29,6 +29,7 @@ type failed struct {
 // call hands a batch to the transform. A process that died of it, or hangs, is replaced by a new one.
 func (s *suite) call(ctx context.Context, batch []transforms.Event) answer {
 	a := s.main.call(ctx, batch, s.o.Patience)
+	s.lookAtMemory()
 	if a.err == nil || isUnfit(a.err) {
 		return a
 	}
