@@ -12,12 +12,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/postcall/postcall/plugins/python"
 )
 
 // Project is a plugin to be.
 type Project struct {
 	Name string // as POSTCALL_TRANSFORMS will have it
-	Lang string // one of Languages
+	Lang string // go or python
 	Dir  string // where the project's folder is made, under its name
 
 	Module  string // of Go: its module path; empty means example.com/NAME
@@ -64,6 +66,8 @@ func (p *Project) complete() error {
 	switch {
 	case len(p.Name) > 63 || !validName.MatchString(p.Name) || p.Name == "none":
 		return fmt.Errorf("%.80q is no name for a plugin: use lower-case letters, digits and hyphens, like drop-short", p.Name)
+	case p.Lang == "python":
+		return nil // the project carries its SDK
 	case p.Lang != "go":
 		return fmt.Errorf("%q is no language for a plugin here: use go or python", p.Lang)
 	}
@@ -103,12 +107,23 @@ func Checkout(dir string) (string, error) {
 // files returns the texts of the project by their paths in it.
 func (p *Project) files() (map[string][]byte, error) {
 	files := map[string][]byte{}
-	err := read(goFiles, "go", "", files)
-	files["go.mod"] = p.goMod(files["go.mod"])
+	template, folder := fs.FS(goFiles), "go"
+	if p.Lang == "python" {
+		template, folder = python.Template, "template"
+	}
+	if err := read(template, folder, "", files); err != nil {
+		return nil, err
+	}
+	if p.Lang == "go" {
+		files["go.mod"] = p.goMod(files["go.mod"])
+	}
 	for name, text := range files {
 		files[name] = bytes.ReplaceAll(text, []byte("my-plugin"), []byte(p.Name))
 	}
-	return files, err
+	if p.Lang == "python" {
+		return files, read(python.SDK, ".", "sdk", files)
+	}
+	return files, nil
 }
 
 // read adds the files below a folder to what goes into a project.

@@ -190,14 +190,33 @@ func TestWhatIsNoProject(t *testing.T) {
 }
 
 func TestFilesAreThose(t *testing.T) {
-	p := Project{Name: "p", Lang: "go", Version: "v1.0.0"}
-	files, err := p.files()
+	f := func(lang string, want ...string) {
+		t.Helper()
+		p := Project{Name: "p", Lang: lang, Version: "v1.0.0"}
+		files, err := p.files()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(slices.Sorted(maps.Keys(files)), func(name string) bool { return strings.HasPrefix(name, "sdk/") })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		if _, ok := files["sdk/src/postcall/__init__.py"]; ok != (lang == "python") {
+			t.Errorf("%s: an SDK inside: %v", lang, ok)
+		}
+	}
+	f("go", ".gitignore", "Makefile", "README.md", "go.mod", "go.sum", "main.go", "main_test.go")
+	f("python", ".gitignore", "Makefile", "README.md", "plugin.py", "requirements-dev.txt", "requirements.txt", "test_plugin.py")
+}
+
+func TestAPythonProjectIsNamed(t *testing.T) {
+	dir, err := Project{Name: "mark-calls", Lang: "python", Dir: t.TempDir()}.Write()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{".gitignore", "Makefile", "README.md", "go.mod", "go.sum", "main.go", "main_test.go"}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(files))); diff != "" {
-		t.Error(diff)
+	data, err := os.ReadFile(filepath.Join(dir, "plugin.py"))
+	if err != nil || !strings.Contains(string(data), `serve("mark-calls"`) || strings.Contains(string(data), "my-plugin") {
+		t.Errorf("%v\n%s", err, data)
 	}
 }
 

@@ -29,6 +29,9 @@ func golden() []transforms.Event {
 		if err != nil {
 			panic(fmt.Sprintf("%s: %v", f.Name(), err)) // TestGoldenFiles would have told
 		}
+		if len(events[i].Transcript) == 0 {
+			events[i].Transcript = nil // JSON has it always, the wire doesn't tell
+		}
 	}
 	return events
 }
