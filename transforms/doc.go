@@ -25,8 +25,12 @@
 //		transforms.Serve("drop-short", "1.0.0", func(_ context.Context, d dropShort) (transforms.Transformer, error) { return d, nil })
 //	}
 //
-// Build it into POSTCALL_PLUGIN_DIR under the name that POSTCALL_TRANSFORMS gives it. Plugins in other languages follow
+// Build it into POSTCALL_PLUGIN_DIR under the name that POSTCALL_TRANSFORMS gives it. `postcall plugin new` makes a project
+// of it (docs/plugins-go.md). Plugins in Python have an SDK of their own (plugins/python), in other languages they follow
 // wire/transform.proto.
+//
+// What an author has: Event.Drop, Reject, Split and Clone, Event.SetExtra and ReadExtra for fields that an Event doesn't
+// have, and settings that are read into a struct and checked (DecodeSettings). Examples are beside each.
 //
 // # The contract
 //
@@ -35,7 +39,9 @@
 //     and keys they inherit.
 //   - CallID, ParentCallID, Tenant, Source, Version, ReceivedAt, CustomerKey and EmailKey stay as they are. postcall
 //     itself keeps Transforms.
-//   - A transform owns its batch: it may change it in place, keep it, and return it. What it returns belongs to postcall.
+//   - A transform owns its batch and every slice in it: it may change them in place, keep them, and return them. What it
+//     returns belongs to postcall, so no slice of it may be one that the transform keeps for other events or calls;
+//     Event.Clone copies. The texts of a batch share memory: strings.Clone what is to live long.
 //   - It is safe to repeat: after an error, a crash or a deadline the same batch comes again. The result of an event does
 //     not depend on its neighbours: a batch that fails is halved until the event that is at fault is alone.
 //   - Several calls can be under way at once.
@@ -44,7 +50,8 @@
 //     a caller said.
 //   - Text stays valid UTF-8, Extra a JSON object or empty.
 //
-// Package transformtest checks all this in a test of one line; Plugin checks what it can at every batch.
+// Package transformtest checks all this in a test of one line, `postcall plugin test` on any plugin's process, and Plugin
+// what it can at every batch.
 //
 // # What a plugin sees
 //
