@@ -13,7 +13,7 @@ import (
 // TestPluginRefusesAnotherClient: the plugin's socket answers the one client whose certificate it was handed.
 func TestPluginRefusesAnotherClient(t *testing.T) {
 	p, _ := openFault(t)
-	socket := p.current.client.ReattachConfig().Addr.String()
+	socket := p.workers[0].living().client.ReattachConfig().Addr.String()
 	stranger, _, err := clientTLS()
 	if err != nil {
 		t.Fatal(err)
