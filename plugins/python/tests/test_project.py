@@ -1,7 +1,11 @@
+import importlib.util
+import py_compile
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import pytest
 from flit_core import buildapi
@@ -90,6 +94,21 @@ def test_the_launcher_starts_it_from_anywhere(project: Path, tmp_path: Path) -> 
     assert "app/parts/__init__.py" in done.stderr
     assert "tiny 1.0.0 is a plugin of postcall" in done.stderr
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_compiled_code_is_not_run(project: Path, tmp_path: Path) -> None:
+    (project / "plugin.py").write_text("import parts\nprint(parts.__doc__)\nimport late\n", encoding="utf-8")
+    folder = build(project, tmp_path / "out")
+    (project / "parts/__init__.py").write_text("'planted'", encoding="utf-8")
+    planted = tmp_path / "planted.pyc"
+    py_compile.compile(str(project / "parts/__init__.py"), str(planted), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+    cached = Path(importlib.util.cache_from_source(str(folder / "app/parts/__init__.py")))
+    cached.parent.mkdir()
+    shutil.copy(planted, cached)
+    shutil.copy(planted, folder / "lib/late.pyc")
+    done = subprocess.run([folder / "tiny"], capture_output=True, text=True, check=False)
+    assert done.stdout == "None\n"
+    assert "No module named 'late'" in done.stderr
 
 
 def test_another_python_is_named(project: Path, tmp_path: Path) -> None:

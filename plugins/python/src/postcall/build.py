@@ -23,29 +23,48 @@ from pathlib import Path
 
 __all__ = ["build", "main"]
 
-# -I and -S keep the machine's other packages and the user's settings out. -B and pycache_prefix let Python neither
-# write nor read compiled code, which no checksum covers.
+# -I and -S keep the machine's other packages and the user's settings out, -B keeps the folder as it was built.
 LAUNCHER = """\
 #!/bin/sh
 # Starts this plugin with the Python that its libraries are for.
 dir=$(cd "$(dirname "$0")" && pwd)
 for python in python{version} python3 python; do
 	if "$python" -I -S -c 'import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))' 2>/dev/null; then
-		exec "$python" -I -S -B -X pycache_prefix=/dev/null "$dir/app/__main__.py"
+		exec "$python" -I -S -B "$dir/app/__main__.py"
 	fi
 done
 echo "{name} needs Python {version}, which its libraries are for, in PATH; or build it again with the Python that is there" >&2
 exit 1
 """
 
-# The libraries come after the standard library: nothing of theirs can stand in for it.
 MAIN = """\
 import runpy
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, ExtensionFileLoader, FileFinder, SourceFileLoader
 from pathlib import Path
 
-app = Path(__file__).resolve().parent
-sys.path[:] = [*[path for path in sys.path if Path(path).resolve() != app], str(app), str(app.parent / "lib")]
+
+class Source(SourceFileLoader):
+    # No checksum covers compiled code, so none of this folder's is run.
+    def get_data(self, path):
+        if path.endswith(".pyc"):
+            raise OSError(path)
+        return super().get_data(path)
+
+
+find = FileFinder.path_hook((ExtensionFileLoader, EXTENSION_SUFFIXES), (Source, SOURCE_SUFFIXES))
+folder = Path(__file__).resolve().parent.parent
+
+
+def find_here(path):
+    if folder not in Path(path).parents:
+        raise ImportError(path)
+    return find(path)
+
+
+sys.path_hooks.insert(0, find_here)
+# Behind the standard library: nothing here can stand in for it.
+sys.path += [str(folder / "app"), str(folder / "lib")]
 runpy.run_module("plugin", run_name="__main__", alter_sys=True)
 """
 
