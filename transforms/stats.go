@@ -5,7 +5,8 @@ import "sync/atomic"
 // Stats counts what has happened to a plugin's processes since Open.
 type Stats struct {
 	Running int   `json:"running"` // processes
-	Memory  int64 `json:"memory"`  // bytes of them and of their children together, as last looked at; 0 where that can't be known
+	PIDs    []int `json:"pids,omitempty"`
+	Memory  int64 `json:"memory"` // bytes of them and of their children together, as last looked at; 0 where that can't be known
 
 	Starts    uint64 `json:"starts"`    // of processes, the first ones included
 	Crashed   uint64 `json:"crashed"`   // processes that ended by themselves
@@ -25,6 +26,7 @@ func (p *Plugin) Stats() Stats {
 	for _, w := range p.workers {
 		if proc := w.living(); proc != nil {
 			s.Running++
+			s.PIDs = append(s.PIDs, proc.runner.pid())
 			s.Memory += proc.memory.Load()
 		}
 	}

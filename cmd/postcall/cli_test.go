@@ -35,6 +35,19 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"assets", "kibana", "--apply"}, 2, "--url"},
 		{[]string{"assets", "kibana"}, 0, "call-transcripts"},
 		{[]string{"transform", "/no/such/file"}, 1, "/no/such/file"},
+		{[]string{"plugin"}, 0, "plugin new drop-short --lang go"},
+		{[]string{"plugin", "sideways"}, 2, "sideways"},
+		{[]string{"plugin", "new"}, 2, "new --help"},
+		{[]string{"plugin", "new", "x"}, 2, "--lang go"},
+		{[]string{"plugin", "new", "x", "--lang", "rust"}, 2, `"rust" is no language`},
+		{[]string{"plugin", "new", "No", "--lang", "python"}, 2, `"No" is no name`},
+		{[]string{"plugin", "new", "x", "--lang", "go", "--replace", "/"}, 2, "no checkout of postcall"},
+		{[]string{"plugin", "test"}, 2, "test --help"},
+		{[]string{"plugin", "test", "/no/such/plugin"}, 2, "/no/such/plugin is no plugin"},
+		{[]string{"plugin", "test", "/bin/true", "--settings", "[s3cret"}, 2, "no JSON object"},
+		{[]string{"plugin", "test", "/bin/true", "--settings", "{}", "--settings-file", "x"}, 2, "exclude each other"},
+		{[]string{"plugin", "test", "/bin/true", "--events", "0"}, 2, "--events"},
+		{[]string{"plugin", "lock", "now"}, 2, "lock --help"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			w.t = t
@@ -47,7 +60,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for c := range strings.FieldsSeq("serve send transform migrate doctor status audit dead replay assets config version") {
+	for c := range strings.FieldsSeq("serve send transform migrate doctor status audit plugin dead replay assets config version") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))
@@ -164,6 +177,18 @@ func TestOperatorsTools(t *testing.T) {
 	}
 	if out := w.must("status", "--once"); !strings.Contains(out, "received 20") || !strings.Contains(out, "elasticsearch") {
 		t.Errorf("status says\n%s", out)
+	}
+	var plugins []connector.PluginInfo
+	if err := json.Unmarshal([]byte(w.must("plugin", "list", "--json")), &plugins); err != nil || len(plugins) < 2 {
+		t.Fatalf("plugins: %+v (%v)", plugins, err)
+	}
+	for _, p := range plugins[:2] {
+		if r := p.Running; r == nil || r.State != connector.TransformRuns || len(r.PIDs) != 1 || r.Memory == 0 || p.Version == "" || p.Lock != connector.LockedNone {
+			t.Errorf("plugin %+v, running %+v", p, r)
+		}
+	}
+	if out := w.must("plugin", "list"); !strings.Contains(out, "runs, ") || !strings.Contains(out, "pid ") {
+		t.Errorf("plugin list says\n%s", out)
 	}
 	if out := w.must("doctor", "--running"); strings.Contains(out, "BAD") {
 		t.Errorf("doctor says\n%s", out)

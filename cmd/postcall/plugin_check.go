@@ -153,6 +153,9 @@ func summary(r *transformtest.Report, counts map[transformtest.Status]int) strin
 	if r.Memory > 0 {
 		_, _ = fmt.Fprintf(&b, ", at most %s of memory", humanBytes(uint64(r.Memory)))
 	}
+	if len(r.Results) == 1 {
+		return b.String() + "it doesn't start, so nothing else was checked\n"
+	}
 	for i, cost := range r.Costs {
 		lead := ", "
 		if i == 0 {

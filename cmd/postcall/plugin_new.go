@@ -24,6 +24,9 @@ takes the checkout that it is in, or the one that --replace names. A project in 
   postcall plugin new drop-short --lang go --module git.example.com/team/drop-short --replace ../postcall`,
 		RunE: func(c *cobra.Command, args []string) error {
 			p.Name = args[0]
+			if p.Lang == "" {
+				return usagef("in which language? Add --lang go or --lang python")
+			}
 			against, err := p.Against(version, here()...)
 			if err != nil {
 				return usagef("%w, by --replace DIR", err)
@@ -36,11 +39,10 @@ takes the checkout that it is in, or the one that --replace names. A project in 
 			return err
 		},
 	}
-	c.Flags().StringVar(&p.Lang, "lang", "", "language: go or python")
+	c.Flags().StringVar(&p.Lang, "lang", "", "language: go or python (required)")
 	c.Flags().StringVar(&p.Dir, "dir", ".", "folder in which the project's own is made")
 	c.Flags().StringVar(&p.Module, "module", "", "Go: the module's path; example.com/NAME without it")
 	c.Flags().StringVar(&p.Replace, "replace", "", "Go: a checkout of postcall to build against")
-	_ = c.MarkFlagRequired("lang")
 	return c
 }
 
