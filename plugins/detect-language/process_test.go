@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,59 +36,30 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func open(t *testing.T, settings string) (*transforms.Plugin, error) {
-	t.Helper()
-	var log bytes.Buffer
+func spec(t *testing.T, settings string) transforms.Spec {
+	log := new(bytes.Buffer)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(log.String())
 		}
 	})
-	p, err := transforms.Open(t.Context(), transforms.Spec{
-		Name: "detect-language", Path: filepath.Join(built, "detect-language"), Settings: json.RawMessage(settings),
-		Timeout: time.Minute, StartTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&log, nil)),
-	})
-	if err == nil {
-		t.Cleanup(func() { _ = p.Close() })
+	return transforms.Spec{
+		Name: "detect-language", Path: built, Settings: json.RawMessage(settings), Memory: 256 << 20,
+		Timeout: time.Minute, StartTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	}
-	return p, err
 }
 
-// process is a plugin that a check doesn't start and stop.
-type process struct{ transforms.Transformer }
-
+// TestContract holds it to the default bound of memory too.
 func TestContract(t *testing.T) {
-	p, err := open(t, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	transformtest.Run(t, func() transforms.Transformer { return process{p} })
-	if kib := memory(t, p.PID()); kib > 256<<10 {
-		t.Errorf("after the contract it has %d MiB, the default bound is 256 MiB", kib>>10)
-	}
-}
-
-// memory returns the most that a process has had, in KiB.
-func memory(t *testing.T, pid int) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, peak, _ := strings.Cut(string(status), "VmHWM:")
-	peak, _, _ = strings.Cut(peak, "kB")
-	kib, err := strconv.Atoi(strings.TrimSpace(peak))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kib
+	transformtest.RunProcess(t, spec(t, ""))
 }
 
 func TestLanguages(t *testing.T) {
-	p, err := open(t, `{"min_confidence":0.7}`)
+	p, err := transforms.Open(t.Context(), spec(t, `{"min_confidence":0.7}`))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = p.Close() }()
 	file, err := os.Open("testdata/calls.ndjson")
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +95,10 @@ func TestLanguages(t *testing.T) {
 }
 
 func TestAWrongSettingIsNamed(t *testing.T) {
-	_, err := open(t, `{"languages":["en","klingon"]}`)
+	p, err := transforms.Open(t.Context(), spec(t, `{"languages":["en","klingon"]}`))
+	if err == nil {
+		_ = p.Close()
+	}
 	if err == nil || !strings.Contains(err.Error(), `"languages[1]" is no code of a known language`) || strings.Contains(err.Error(), "klingon") {
 		t.Error(err)
 	}

@@ -122,12 +122,9 @@ func batchOf(summaries ...string) []transforms.Event {
 	return batch
 }
 
-// process is a plugin that a check doesn't start and stop.
-type process struct{ transforms.Transformer }
-
 func TestContract(t *testing.T) {
-	p, _ := open(t)
-	transformtest.Run(t, func() transforms.Transformer { return process{p} })
+	s, _ := spec(t, `{"suffix":"!"}`)
+	transformtest.RunProcess(t, s)
 }
 
 func TestEverythingSurvivesTheWay(t *testing.T) {

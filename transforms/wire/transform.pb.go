@@ -5,12 +5,14 @@
 //  1. It checks that the environment variable POSTCALL_PLUGIN is "transform"; otherwise somebody started it by hand.
 //  2. It listens on a Unix socket inside the folder PLUGIN_UNIX_SOCKET_DIR and serves the Transformer service below, and
 //     grpc.health.v1.Health with the service name "plugin" serving. It accepts messages of up to 64 MiB.
-//  3. PLUGIN_CLIENT_CERT holds the PEM certificate of the one client. The plugin makes a certificate of its own for
-//     "localhost" and speaks TLS with both, client certificate required. (This is go-plugin's AutoMTLS.)
+//  3. PLUGIN_CLIENT_CERT holds the PEM certificate of the one client, on P-256. The plugin makes a certificate of its own
+//     for "localhost" and speaks TLS with both, client certificate required. (This is go-plugin's AutoMTLS.)
 //  4. It writes one line to stdout, with its certificate as unpadded base64 of the DER:
 //       1|1|unix|/path/of/the/socket|grpc|CERTIFICATE
 //     The second number is the version of this protocol. Logs go to stderr, best as lines of JSON with level and msg.
 //  5. With POSTCALL_PLUGIN_STDIN=hold, stdin stays open and silent as long as postcall lives. At its end the plugin exits.
+//  6. postcall ends it by the call /plugin.GRPCController/Shutdown, with an empty message there and back. Two seconds later
+//     it kills what is left of the process group.
 //
 // Its environment holds no secret: what it needs arrives once, by Configure.
 //

@@ -28,6 +28,7 @@ LAUNCHER = """\
 #!/bin/sh
 # Starts this plugin with the Python that its libraries are for.
 dir=$(cd "$(dirname "$0")" && pwd)
+export MALLOC_ARENA_MAX=2 # threads share memory: otherwise each keeps what it once had
 for python in python{version} python3 python; do
 	if "$python" -I -S -c 'import sys; sys.exit(sys.version_info[:2] != ({major}, {minor}))' 2>/dev/null; then
 		exec "$python" -I -S -B "$dir/app/__main__.py"
