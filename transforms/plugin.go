@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Spec says which plugin to run and how.
@@ -64,18 +62,19 @@ func Open(ctx context.Context, spec Spec) (*Plugin, error) {
 	closing, end := context.WithCancel(context.Background())
 	spec.limits = newLogLimits()
 	p := &Plugin{spec: spec, close: end}
-	var starts errgroup.Group
-	for range max(spec.Processes, 1) {
+	var starts sync.WaitGroup
+	errs := make([]error, max(spec.Processes, 1))
+	for i := range errs {
 		w := &worker{plugin: p, starting: make(chan struct{}, 1), closing: closing}
 		p.workers = append(p.workers, w)
-		starts.Go(func() error {
-			_, err := w.running(ctx)
-			return err
-		})
+		starts.Go(func() { _, errs[i] = w.running(ctx) })
 	}
-	if err := starts.Wait(); err != nil {
-		_ = p.Close()
-		return nil, err
+	starts.Wait()
+	for _, err := range errs {
+		if err != nil { // the others hardly say anything else
+			_ = p.Close()
+			return nil, err
+		}
 	}
 	return p, nil
 }

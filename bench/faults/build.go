@@ -74,20 +74,32 @@ func (h *harness) goBuild(ctx context.Context, dir string, args ...string) error
 	return nil
 }
 
-// plugins makes a folder of the shipped plugins and the poisonous one under a name, and sets the world to use it.
+// plugin builds a plugin that misbehaves and returns its path.
+func (h *harness) plugin(ctx context.Context, name string) (string, error) {
+	dir, pkg := filepath.Join(h.root, "bench"), "./faults/plugins/poison"
+	switch name {
+	case "poison-panic", "poison-stdout", "poison-answer", "poison-rename":
+		dir, pkg = h.root, "./transforms/testdata/plugins/rude"
+	}
+	path := filepath.Join(h.dir, "build-plugins", filepath.Base(pkg))
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
+	return path, h.goBuild(ctx, dir, "-o", path, pkg)
+}
+
+// plugins makes a folder of the shipped plugins and one that misbehaves, and sets the world to use it.
 func (w *world) plugins(ctx context.Context, name string) error {
-	poison := filepath.Join(w.h.dir, "build-poison", "poison")
-	if _, err := os.Stat(poison); err != nil {
-		if err := w.h.goBuild(ctx, filepath.Join(w.h.root, "bench"), "-o", poison, "./faults/plugins/poison"); err != nil {
-			return err
-		}
+	bad, err := w.h.plugin(ctx, name)
+	if err != nil {
+		return err
 	}
 	dir := filepath.Join(w.dir, "plugins")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for from, to := range map[string]string{
-		filepath.Join(w.h.bin, "plugins", "redact-pii"): "redact-pii", filepath.Join(w.h.bin, "plugins", "map-topics"): "map-topics", poison: name,
+		filepath.Join(w.h.bin, "plugins", "redact-pii"): "redact-pii", filepath.Join(w.h.bin, "plugins", "map-topics"): "map-topics", bad: name,
 	} {
 		b, err := os.ReadFile(from)
 		if err != nil {

@@ -50,6 +50,7 @@ type running struct {
 	expect  expect
 	w       *world // the one that the table shows
 	remarks []string
+	checks  []func() error // once everything has settled
 	afters  []func()
 }
 
@@ -190,6 +191,9 @@ func (h *harness) one(ctx context.Context, r row) result {
 		stop()
 		res.tally = t
 		res.err = errors.Join(res.err, err)
+		for _, f := range run.checks {
+			res.err = errors.Join(res.err, f())
+		}
 	}
 	if res.tally != nil {
 		res.tally.remarks = run.remarks

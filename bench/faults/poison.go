@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"time"
 )
 
 // poisonous makes one call in 50 poison by what is put into its JSON, and returns how many there are.
@@ -40,29 +39,6 @@ func poisonWebhook(ctx context.Context, r *running) error {
 	}
 	r.expect = expect{dead: n, refused: n}
 	return w.load(ctx, nil)
-}
-
-// poisonPlugin fails on one event in 50 in its own way. Those are dead for both stores.
-func poisonPlugin(name string) func(context.Context, *running) error {
-	return func(ctx context.Context, r *running) error {
-		if name == "poison-hang" && r.events > 1000 {
-			r.events = 1000
-			r.remark("1000 deliveries: each poison event costs several deadlines until it stands alone")
-		}
-		w, err := r.world(ctx, "POSTCALL_TRANSFORM_TIMEOUT=1s")
-		if err != nil {
-			return err
-		}
-		if err := w.plugins(ctx, name); err != nil {
-			return err
-		}
-		n := w.poisonous(`"purpose":"poison"`)
-		r.expect = expect{dead: n, missing: map[string]int{"clickhouse": n, "elasticsearch": n}, patient: 3 * time.Minute}
-		if err := w.serve(ctx); err != nil {
-			return err
-		}
-		return w.load(ctx, nil)
-	}
 }
 
 // poisonParse adds a column that ClickHouse computes, and that it can't compute for poison: code 41.

@@ -1,11 +1,12 @@
 // Command rude is a plugin that knows nothing but wire/transform.proto and keeps to none of its bounds: it does what an
-// event's summary says. The tests of package transforms and bench/faults run it.
+// event's summary says. Called poison-X, it does X to an event whose purpose is poison: bench/faults runs it so.
 package main
 
 import (
 	"context"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -32,7 +33,11 @@ type bridge struct {
 }
 
 func (b bridge) GRPCServer(_ *plugin.GRPCBroker, s *grpc.Server) error {
-	wire.RegisterTransformerServer(s, &rude{stdout: b.stdout})
+	r := &rude{stdout: b.stdout}
+	if exe, err := os.Executable(); err == nil {
+		_, r.poison, _ = strings.Cut(filepath.Base(exe), "poison-")
+	}
+	wire.RegisterTransformerServer(s, r)
 	return nil
 }
 
@@ -43,6 +48,7 @@ func (bridge) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) 
 type rude struct {
 	wire.UnimplementedTransformerServer
 	stdout *os.File // the real one: go-plugin replaces os.Stdout
+	poison string
 }
 
 func (*rude) Configure(_ context.Context, r *wire.ConfigureRequest) (*wire.ConfigureResponse, error) {
@@ -51,7 +57,14 @@ func (*rude) Configure(_ context.Context, r *wire.ConfigureRequest) (*wire.Confi
 
 func (r *rude) Transform(_ context.Context, in *wire.Events) (*wire.Events, error) {
 	for _, e := range in.GetEvents() {
-		what, arg, _ := strings.Cut(e.GetSummary(), " ")
+		order := e.GetSummary()
+		if r.poison != "" {
+			order = ""
+			if e.GetPurpose() == "poison" {
+				order = r.poison + " 100"
+			}
+		}
+		what, arg, _ := strings.Cut(order, " ")
 		n, _ := strconv.Atoi(arg)
 		switch what {
 		case "answer": // n MiB
