@@ -23,7 +23,7 @@ KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
 
 # Python with what the tests and linters of plugins/ need; making it takes a minute, once.
-PYTHON = $(shell python3 plugins/python/environment.py)/bin/python
+PYTHON = $(or $(shell python3 plugins/python/environment.py),$(error no Python environment))/bin/python
 
 VERSION := $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null || echo 0.0.0-dev)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)

@@ -37,4 +37,9 @@ def make() -> Path:
 
 
 if __name__ == "__main__":
-    print(make())
+    if sys.version_info < (3, 10):
+        sys.exit(f"the plugins in Python are tested with Python 3.10 or later, this is {sys.version.split()[0]}")
+    try:
+        print(make())
+    except subprocess.CalledProcessError as err:
+        sys.exit(f"{err}; Python needs its venv (Debian: python3-venv) and a way to the package index")

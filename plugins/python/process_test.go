@@ -167,6 +167,17 @@ func TestDropRejectSplitAndExtra(t *testing.T) {
 	}
 }
 
+// TestALargeBatchPasses, of more than the 4 MiB that gRPC takes by itself.
+func TestALargeBatchPasses(t *testing.T) {
+	p, _ := open(t)
+	batch := batchOf("")
+	batch[0].LongSummary = strings.Repeat("x", 30<<20)
+	got, err := p.Transform(t.Context(), batch)
+	if err != nil || len(got[0].LongSummary) != 30<<20 {
+		t.Errorf("%d events, %v", len(got), err)
+	}
+}
+
 func TestErrorsTellNothingOfTheCaller(t *testing.T) {
 	p, l := open(t)
 	f := func(summary, says string, permanent bool) {

@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import py_compile
 import shutil
 import subprocess
@@ -81,6 +82,12 @@ def test_the_same_project_makes_the_same_folder(project: Path, tmp_path: Path, m
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["tiny"]
 
 
+def start(launcher: Path) -> "subprocess.CompletedProcess[str]":
+    """Start a plugin where the Python of the tests is in PATH."""
+    env = {"PATH": f"{sys.base_prefix}/bin:{os.environ['PATH']}"}
+    return subprocess.run([launcher], cwd="/", env=env, capture_output=True, text=True, check=False)
+
+
 def test_the_launcher_starts_it_from_anywhere(project: Path, tmp_path: Path) -> None:
     folder = build(project, tmp_path / "out", "other")
     link = tmp_path / "link"
@@ -89,7 +96,7 @@ def test_the_launcher_starts_it_from_anywhere(project: Path, tmp_path: Path) -> 
     for path in Path(sys.prefix, "lib").glob("python*/site-packages/*"):
         if path.name in ("google", "grpc", "typing_extensions.py"):
             (folder / "lib" / path.name).symlink_to(path)
-    done = subprocess.run([link / "other"], cwd="/", capture_output=True, text=True, check=False)
+    done = start(link / "other")
     assert done.returncode == 2, done.stderr
     assert "app/parts/__init__.py" in done.stderr
     assert "tiny 1.0.0 is a plugin of postcall" in done.stderr
@@ -106,7 +113,7 @@ def test_compiled_code_is_not_run(project: Path, tmp_path: Path) -> None:
     cached.parent.mkdir()
     shutil.copy(planted, cached)
     shutil.copy(planted, folder / "lib/late.pyc")
-    done = subprocess.run([folder / "tiny"], capture_output=True, text=True, check=False)
+    done = start(folder / "tiny")
     assert done.stdout == "None\n"
     assert "No module named 'late'" in done.stderr
 

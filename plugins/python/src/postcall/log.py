@@ -58,6 +58,9 @@ class _Prints(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    def fileno(self) -> int:
+        return 1  # which goes to stderr too: a child process can have it
+
 
 def begin(stderr: TextIO) -> None:
     """Let logging, warnings, print and threads that fail write to stderr, as lines of JSON."""
