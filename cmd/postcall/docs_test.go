@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,18 +90,14 @@ type reader struct {
 // newReader begins in a folder inside this repository, as somebody who has no released postcall would.
 func newReader(t *testing.T) *reader {
 	bin := mustInstall(t)
-	if err := os.MkdirAll("../../bin", 0o755); err != nil {
-		t.Fatal(err)
+	dir, err := filepath.Abs("../../bin/docs-" + rand.Text()[:8])
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
 	}
-	dir, err := os.MkdirTemp("../../bin", "docs-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	dir, err = filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := &reader{t: t, state: t.TempDir()}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "POSTCALL_") || strings.HasPrefix(v, "POSTCALL_CACHE=") {

@@ -59,9 +59,13 @@ type broken struct {
 }
 
 func (b broken) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
-	if b.how == "blocks" && len(batch) > 10 { // on something that only one call can have, whatever becomes of the call
+	if b.how == "blocks" && len(batch) > 10 { // on something that only one call can have, and a canceled one doesn't let go
 		only <- struct{}{}
-		time.Sleep(200 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			time.Sleep(500 * time.Millisecond)
+		case <-time.After(50 * time.Millisecond):
+		}
 		<-only
 	}
 	for i := range batch {
