@@ -37,6 +37,7 @@ func (s *scan) event(received time.Time) transforms.Event {
 		EndedReason:         k.field(fieldEndedReason),
 		Transcript:          k.turns(),
 		Extra:               s.extraJSON(),
+		IsTest:              s.test,
 	}
 	k.lists(&e)
 	s.transcriptText(&e)

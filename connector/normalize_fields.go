@@ -33,6 +33,7 @@ const (
 	fieldRecordingURL
 	fieldDashboardURL
 	fieldEndedReason
+	fieldIsTest
 	numFields
 )
 
@@ -46,6 +47,7 @@ const (
 	kindDuration
 	kindList
 	kindTurns
+	kindFlag // boolean, or a word for one
 )
 
 var fields = [numFields]struct {
@@ -80,6 +82,7 @@ var fields = [numFields]struct {
 	fieldRecordingURL:        {"recordingUrl", kindText},
 	fieldDashboardURL:        {"dashboardUrl", kindText},
 	fieldEndedReason:         {"endedReason", kindText},
+	fieldIsTest:              {"isTest", kindFlag},
 }
 
 var fieldByName = func() map[string]field {

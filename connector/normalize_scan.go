@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/postcall/postcall/connector/source"
 )
 
 // scan is what one pass over a body finds: where the kept values are, and nothing copied. Everything that can be wrong
@@ -34,6 +36,18 @@ type scan struct {
 
 	size    int    // bytes of all kept texts but transcriptText, an upper bound
 	scratch []byte // of unquote
+	test    bool   // the sender says so
+
+	wrong FieldErrors // fields that can't be taken; the pass goes on behind each, to name them all
+}
+
+// refuse notes a field that can't be taken. Beyond maxFieldErrors of them the pass ends.
+func (s *scan) refuse(field, kind, cure string) error {
+	s.wrong = append(s.wrong, refused(field, kind, cure))
+	if len(s.wrong) >= maxFieldErrors {
+		return s.wrong
+	}
+	return nil
 }
 
 type interval struct{ from, to int }
@@ -90,8 +104,11 @@ func (s *scan) read(body []byte) error {
 	if _, err := s.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return malformed("", "more behind the JSON object", cure)
 	}
-	if s.texts[fieldCallID] == nil {
-		return refused("/callId", "no value", "send the id of the call: it is the one field that is required")
+	if s.texts[fieldCallID] == nil && !s.wrong.names("/callId") {
+		_ = s.refuse("/callId", "no value", "send the id of the call: it is the one field that is required")
+	}
+	if len(s.wrong) > 0 {
+		return s.wrong
 	}
 	return nil
 }
@@ -162,7 +179,12 @@ func (s *scan) member(name []byte) error {
 	if err != nil || kind == 'n' || kind == '"' && s.unknown(value) {
 		return err
 	}
+	if kind == '0' && len(value) > source.MaxNumber {
+		return s.refuse(f.pointer(), longNumber, "send it as a string")
+	}
 	switch fields[f].kind {
+	case kindFlag:
+		return s.flag(f, value, kind)
 	case kindID:
 		return s.callID(value, kind)
 	case kindTime:
@@ -173,9 +195,9 @@ func (s *scan) member(name []byte) error {
 	switch {
 	case kind == '"':
 	case fields[f].kind == kindText:
-		return refused(f.pointer(), kindName(kind), "send a string or null")
+		return s.refuse(f.pointer(), kindName(kind), "send a string or null")
 	case kind == '{' || kind == '[':
-		return refused(f.pointer(), kindName(kind), "send a string, a boolean, a number or null")
+		return s.refuse(f.pointer(), kindName(kind), "send a string, a boolean, a number or null")
 	}
 	s.keep(f, value)
 	return nil
@@ -191,8 +213,15 @@ func (s *scan) keep(f field, value []byte) {
 // extra reads a value that postcall has no place for, inside of depth-1 objects and arrays.
 func (s *scan) extra(depth int) ([]byte, error) {
 	value, _, err := s.next()
-	if err == nil && depth-1+nesting(value) > maxDepth {
-		err = refused("", "more than "+strconv.Itoa(maxDepth)+" objects and arrays inside each other", "send the call flatter")
+	if err != nil {
+		return value, err
+	}
+	nested, number := extent(value)
+	if depth-1+nested > maxDepth {
+		err = s.refuse("", "more than "+strconv.Itoa(maxDepth)+" objects and arrays inside each other", "send the call flatter")
+	}
+	if number > source.MaxNumber {
+		err = s.refuse("", longNumber, "send it as a string")
 	}
 	return value, err
 }
@@ -200,14 +229,14 @@ func (s *scan) extra(depth int) ([]byte, error) {
 func (s *scan) callID(value []byte, kind jsontext.Kind) error {
 	const cure = "send the id of the call as a string of 1 to 512 bytes"
 	if kind != '"' {
-		return refused("/callId", kindName(kind), cure)
+		return s.refuse("/callId", kindName(kind), cure)
 	}
 	id := bytes.TrimSpace(s.unquote(value))
 	if len(id) > maxCallID {
-		return refused("/callId", "a string of more than 512 bytes", cure)
+		return s.refuse("/callId", "a string of more than 512 bytes", cure)
 	}
 	if bytes.ContainsFunc(id, unicode.IsControl) {
-		return refused("/callId", "a string with control characters", cure)
+		return s.refuse("/callId", "a string with control characters", cure)
 	}
 	s.keep(fieldCallID, value)
 	return nil
@@ -223,7 +252,7 @@ func (s *scan) time(f field, value []byte, kind jsontext.Kind) error {
 		t, ok = parseUnix(value)
 	}
 	if !ok {
-		return refused(f.pointer(), kindName(kind)+" that is no time of 2000 to 2100", "send RFC 3339, for example 2026-05-24T18:02:14Z, or a Unix time")
+		return s.refuse(f.pointer(), kindName(kind)+" that is no time of 2000 to 2100", "send RFC 3339, for example 2026-05-24T18:02:14Z, or a Unix time")
 	}
 	if f == fieldCallStarted {
 		s.started = t
@@ -233,13 +262,28 @@ func (s *scan) time(f field, value []byte, kind jsontext.Kind) error {
 	return nil
 }
 
+// flag reads yes or no, as a boolean or in words.
+func (s *scan) flag(f field, value []byte, kind jsontext.Kind) error {
+	switch kind {
+	case 't', 'f':
+		s.test = kind == 't'
+		return nil
+	case '"', '0':
+		if b := readBool(string(s.unquote(value))); b != nil {
+			s.test = *b
+			return nil
+		}
+	}
+	return s.refuse(f.pointer(), kindName(kind)+" that is neither yes nor no", "send true or false")
+}
+
 func (s *scan) seconds(value []byte, kind jsontext.Kind) error {
 	if kind == '"' {
 		value = bytes.TrimSpace(s.unquote(value))
 	}
 	d, ok := parseNumber(value)
 	if kind != '"' && kind != '0' || !ok || d < 0 || d > maxDuration.Seconds() {
-		return refused("/duration", kindName(kind)+" that is no duration", "send seconds as a number from 0 to "+strconv.Itoa(int(maxDuration.Seconds())))
+		return s.refuse("/duration", kindName(kind)+" that is no duration", "send seconds as a number from 0 to "+strconv.Itoa(int(maxDuration.Seconds())))
 	}
 	s.duration = math.Abs(d) // no -0
 	return nil
@@ -257,7 +301,7 @@ func (s *scan) list(f field) error {
 			return err
 		}
 		if kind != '"' {
-			return refused(f.pointer()+"/"+strconv.Itoa(i), kindName(kind), "send a string")
+			return s.refuse(f.pointer()+"/"+strconv.Itoa(i), kindName(kind), "send a string")
 		}
 		s.items = append(s.items, value)
 		s.size += len(value)
@@ -273,7 +317,7 @@ func (s *scan) noArray(f field, kind jsontext.Kind, cure string) error {
 	if err != nil || kind == 'n' || kind == '"' && s.unknown(value) {
 		return err
 	}
-	return refused(f.pointer(), kindName(kind), cure)
+	return s.refuse(f.pointer(), kindName(kind), cure)
 }
 
 func (s *scan) transcript() error {
@@ -287,10 +331,11 @@ func (s *scan) transcript() error {
 			if _, _, err := s.next(); err != nil || kind == 'n' {
 				return err
 			}
-			return refused("/transcript/"+strconv.Itoa(i), kindName(kind), "send an object with role and content")
+			return s.refuse("/transcript/"+strconv.Itoa(i), kindName(kind), "send an object with role and content")
 		}
 		if len(s.turns) == maxTurns {
-			return refused("/transcript", "more than "+strconv.Itoa(maxTurns)+" turns", "send fewer turns")
+			s.wrong = append(s.wrong, refused("/transcript", "more than "+strconv.Itoa(maxTurns)+" turns", "send fewer turns"))
+			return s.wrong // no more of them is read
 		}
 		s.turns = append(s.turns, rawTurn{})
 		return s.object(func(name []byte) error { return s.turnMember(i, name) })
@@ -317,12 +362,12 @@ func (s *scan) turnMember(i int, name []byte) error {
 	}
 	pointer := func() string { return "/transcript/" + strconv.Itoa(i) + "/" + string(s.unquote(name)) }
 	if kind != '"' {
-		return refused(pointer(), kindName(kind), "send a string")
+		return s.refuse(pointer(), kindName(kind), "send a string")
 	}
 	if kept == &turn.role {
 		role := bytes.TrimSpace(s.unquote(value))
 		if len(role) > maxRole || bytes.ContainsFunc(role, unicode.IsControl) {
-			return refused(pointer(), "a string that is no role", "send agent or user")
+			return s.refuse(pointer(), "a string that is no role", "send agent or user")
 		}
 	}
 	*kept = value
@@ -352,11 +397,21 @@ func (s *scan) unknown(value []byte) bool {
 	return len(text) == 0 || bytes.EqualFold(text, []byte("not available"))
 }
 
-// nesting is how many objects and arrays of a valid JSON value are inside each other.
-func nesting(value []byte) (deepest int) {
-	depth, quoted := 0, false
+// longNumber is what is found where a number is longer than one is taken.
+var longNumber = "a number of more than " + strconv.Itoa(source.MaxNumber) + " characters"
+
+// extent says of a valid JSON value how many objects and arrays are inside each other, and how long its longest number is.
+func extent(value []byte) (deepest, number int) {
+	depth, quoted, run := 0, false, 0
 	for i := 0; i < len(value); i++ {
-		switch c := value[i]; {
+		c := value[i]
+		if !quoted && ('0' <= c && c <= '9' || c == '.' || c == '-' || c == '+' || c|0x20 == 'e') {
+			run++
+			number = max(number, run)
+			continue
+		}
+		run = 0
+		switch {
 		case c == '"':
 			quoted = !quoted
 		case quoted && c == '\\':
@@ -369,7 +424,7 @@ func nesting(value []byte) (deepest int) {
 			depth--
 		}
 	}
-	return deepest
+	return deepest, number
 }
 
 func kindName(kind jsontext.Kind) string {

@@ -65,6 +65,7 @@ const (
 	tagActionItems   = 35<<3 | 2
 	tagTopics        = 36<<3 | 2
 	tagTopicsEmpty   = 37 << 3
+	tagIsTest        = 38 << 3
 	tagVersion       = 40 << 3
 	tagReceivedAt    = 41 << 3
 	tagCallStarted   = 42 << 3
@@ -149,6 +150,9 @@ func sizeEvent(e *Event) int {
 		}
 	}
 	if e.Topics != nil && len(e.Topics) == 0 {
+		n += 3
+	}
+	if e.IsTest {
 		n += 3
 	}
 	if e.Version != 0 {
@@ -249,6 +253,9 @@ func (w *writer) event(e *Event) {
 	w.list(tagTopics, e.Topics)
 	if e.Topics != nil && len(e.Topics) == 0 {
 		w.varint(tagTopicsEmpty, 1)
+	}
+	if e.IsTest {
+		w.varint(tagIsTest, 1)
 	}
 	if e.Version != 0 {
 		w.varint(tagVersion, uint64(e.Version))

@@ -126,6 +126,8 @@ func decodeEvent(b []byte, e *Event) (unknown []byte, err error) {
 			if r.number != 0 && e.Topics == nil {
 				e.Topics = []string{}
 			}
+		case tagIsTest:
+			e.IsTest = r.number != 0
 		case tagVersion:
 			e.Version = int64(r.number)
 		case tagReceivedAt:

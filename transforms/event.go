@@ -74,6 +74,10 @@ type Event struct {
 	CustomerKey string `json:"customerKey,omitempty"` // of CustomerPhoneNumber
 	EmailKey    string `json:"emailKey,omitempty"`    // of MentionedEmail
 
+	// IsTest marks a call that the sender, or a rule about the sender, calls a test: it is stored, and left out of every
+	// metric.
+	IsTest bool `json:"isTest,omitempty"`
+
 	Metrics    Metrics   `json:"metrics"`
 	Transforms []Applied `json:"transforms,omitempty"` // the transforms the event went through, in order
 

@@ -90,6 +90,7 @@ var columns = []column{
 			s.refs = append(s.refs, s.internApplied(a))
 		}
 	}),
+	plain("is_test", func(e *transforms.Event) bool { return e.IsTest }),
 }
 
 // columnNames lists the columns for an INSERT.

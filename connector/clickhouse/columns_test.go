@@ -19,7 +19,7 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
-// ddl returns the types of calls_raw by column, as the first migration has them.
+// ddl returns the types of calls_raw by column, as the migrations have them.
 func ddl(t testing.TB) map[string]string {
 	t.Helper()
 	text, err := files.ReadFile("migrations/0001_calls.sql")
@@ -28,6 +28,12 @@ func ddl(t testing.TB) map[string]string {
 	}
 	types := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^    (\w+) +(\S.*?)(?: DEFAULT \S+)? +COMMENT '`).FindAllStringSubmatch(string(text), -1) {
+		types[m[1]] = m[2]
+	}
+	if text, err = files.ReadFile("migrations/0003_tests.sql"); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`ADD COLUMN IF NOT EXISTS (\w+) (\S+) DEFAULT`).FindAllStringSubmatch(string(text), -1) {
 		types[m[1]] = m[2]
 	}
 	return types
@@ -139,6 +145,8 @@ func set(v reflect.Value) {
 		v.SetZero()
 	case reflect.String:
 		v.SetString("another value")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
 	default:
 		v.SetInt(5)
 	}

@@ -64,6 +64,9 @@ func (d *doc) event(e *transforms.Event) {
 
 	d.metrics(&e.Metrics)
 	d.transforms(e.Transforms)
+	if e.IsTest {
+		d.bool("is_test", &e.IsTest)
+	}
 	if len(e.Extra) > 0 {
 		d.key("extra")
 		d.b = append(appendEscaped(append(d.b, '"'), e.Extra), '"')

@@ -127,7 +127,7 @@ func full(callID string, version int64) transforms.Event {
 		AISuccess: "true", RecordingURL: "https://example.com/r/1", DashboardURL: "https://example.com/d/1",
 		EndedReason: "caller_hangup", Extra: json.RawMessage(`{"crm":{"id":7},"crm":2}`),
 		SentimentKind: "positive", FollowUpBool: new(true), AISuccessBool: new(false), Topics: []string{"scheduling", "billing"},
-		CustomerKey: "ck1", EmailKey: "ek1",
+		CustomerKey: "ck1", EmailKey: "ek1", IsTest: true,
 		Metrics: transforms.Metrics{
 			Turns: 4, AgentTurns: 2, UserTurns: 1, AgentWords: 15, UserWords: 9, TalkRatio: new(0.625), WordsPerMinute: new(7.9),
 			UnansweredQuestions: 1, ActionItems: 1, Hour: 9, Weekday: 1,
@@ -139,7 +139,7 @@ func full(callID string, version int64) transforms.Event {
 // wantFull is the document of full.
 func wantFull(callID string, version int64) map[string]any {
 	return map[string]any{
-		"tenant": "default", "source": "phonely", "call_id": callID, "parent_call_id": "parent-" + callID, "version": float64(version),
+		"is_test": true, "tenant": "default", "source": "phonely", "call_id": callID, "parent_call_id": "parent-" + callID, "version": float64(version),
 		"received_at": "2026-11-02T09:34:00.123456Z",
 		"agent_name":  "Nora", "caller_name": "[PERSON]", "call_direction": "inbound",
 		"call_started": "2026-11-02T09:30:00Z", "call_ended": "2026-11-02T09:33:00Z", "duration": 182.5,

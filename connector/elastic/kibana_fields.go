@@ -78,6 +78,7 @@ var fieldLabels = map[string]string{
 	"unanswered_count":      "Unanswered questions, number",
 	"action_item_count":     "Action items, number",
 	"transforms":            "Transforms",
+	"is_test":               "Test call",
 	"extra":                 "Other fields as sent",
 }
 

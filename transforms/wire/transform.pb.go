@@ -318,9 +318,11 @@ type Event struct {
 	// True where the taxonomy was looked up and had no topic for the call: topics is empty, but known.
 	TopicsEmpty bool `protobuf:"varint,37,opt,name=topics_empty,json=topicsEmpty,proto3" json:"topics_empty,omitempty"`
 	// Keyed hashes of customer_phone_number and mentioned_email, made before any transform.
-	CustomerKey string   `protobuf:"bytes,26,opt,name=customer_key,json=customerKey,proto3" json:"customer_key,omitempty"`
-	EmailKey    string   `protobuf:"bytes,27,opt,name=email_key,json=emailKey,proto3" json:"email_key,omitempty"`
-	Metrics     *Metrics `protobuf:"bytes,48,opt,name=metrics,proto3" json:"metrics,omitempty"`
+	CustomerKey string `protobuf:"bytes,26,opt,name=customer_key,json=customerKey,proto3" json:"customer_key,omitempty"`
+	EmailKey    string `protobuf:"bytes,27,opt,name=email_key,json=emailKey,proto3" json:"email_key,omitempty"`
+	// The sender, or a rule about it, calls the call a test: it is left out of every metric.
+	IsTest  bool     `protobuf:"varint,38,opt,name=is_test,json=isTest,proto3" json:"is_test,omitempty"`
+	Metrics *Metrics `protobuf:"bytes,48,opt,name=metrics,proto3" json:"metrics,omitempty"`
 	// The transforms the event went through, in order. postcall adds to it; what a plugin changes here is ignored.
 	Transforms []*Applied `protobuf:"bytes,49,rep,name=transforms,proto3" json:"transforms,omitempty"`
 	// What becomes of the event; absent keeps it.
@@ -644,6 +646,13 @@ func (x *Event) GetEmailKey() string {
 		return x.EmailKey
 	}
 	return ""
+}
+
+func (x *Event) GetIsTest() bool {
+	if x != nil {
+		return x.IsTest
+	}
+	return false
 }
 
 func (x *Event) GetMetrics() *Metrics {
@@ -978,7 +987,7 @@ const file_transform_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\">\n" +
 	"\x06Events\x124\n" +
-	"\x06events\x18\x01 \x03(\v2\x1c.postcall.transform.v1.EventR\x06events\"\xca\r\n" +
+	"\x06events\x18\x01 \x03(\v2\x1c.postcall.transform.v1.EventR\x06events\"\xe3\r\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x17\n" +
@@ -1029,7 +1038,8 @@ const file_transform_proto_rawDesc = "" +
 	"\x06topics\x18$ \x03(\tR\x06topics\x12!\n" +
 	"\ftopics_empty\x18% \x01(\bR\vtopicsEmpty\x12!\n" +
 	"\fcustomer_key\x18\x1a \x01(\tR\vcustomerKey\x12\x1b\n" +
-	"\temail_key\x18\x1b \x01(\tR\bemailKey\x128\n" +
+	"\temail_key\x18\x1b \x01(\tR\bemailKey\x12\x17\n" +
+	"\ais_test\x18& \x01(\bR\x06isTest\x128\n" +
 	"\ametrics\x180 \x01(\v2\x1e.postcall.transform.v1.MetricsR\ametrics\x12>\n" +
 	"\n" +
 	"transforms\x181 \x03(\v2\x1e.postcall.transform.v1.AppliedR\n" +
