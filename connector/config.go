@@ -22,18 +22,36 @@ type Config struct {
 	MaxDeadShare    float64       `split_words:"true" default:"0.5" desc:"share of the last events above which a stage pauses instead of holding more back; 0 never pauses"`
 	ShutdownTimeout time.Duration `split_words:"true" default:"30s" desc:"deadline of an orderly stop; what is not loaded by then is loaded after the next start"`
 	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	Sources         string        `desc:"file of sources (YAML): who may deliver, on which route, by which mapping; empty means Phonely alone"`
 	NATS            NATSConfig
 
+	HTTP          HTTPConfig
 	Intake        IntakeConfig
 	Batch         BatchConfig
 	Transform     TransformConfig
 	ClickHouse    ClickHouseConfig    `envconfig:"CLICKHOUSE"`
 	Elasticsearch ElasticsearchConfig `envconfig:"ELASTICSEARCH"`
+
+	webhookSecretFile string // where WebhookSecret comes from, to be read again when it changes
 }
 
 // NATSConfig names an external JetStream.
 type NATSConfig struct {
 	URL string `desc:"an existing JetStream cluster; empty embeds one server, which opens no port"`
+}
+
+// HTTPConfig shapes the server that takes deliveries.
+type HTTPConfig struct {
+	TLSCertPath          string        `split_words:"true" desc:"file of the certificate chain (PEM), read again when it changes; empty speaks plain HTTP"`
+	TLSKeyPath           string        `split_words:"true" desc:"file of its private key (PEM)"`
+	TrustedProxies       []string      `split_words:"true" desc:"addresses or networks whose X-Forwarded-For is believed"`
+	AllowUnauthenticated bool          `split_words:"true" default:"false" desc:"let anybody deliver to sources without authentication on addresses besides loopback"`
+	HeaderTimeout        time.Duration `split_words:"true" default:"10s" desc:"time for the header of a request"`
+	BodyTimeout          time.Duration `split_words:"true" default:"30s" desc:"time for its body"`
+	WriteTimeout         time.Duration `split_words:"true" default:"60s" desc:"time from the header to the end of the answer"`
+	IdleTimeout          time.Duration `split_words:"true" default:"120s" desc:"time a connection is kept for the next request"`
+	MaxRequests          int           `split_words:"true" default:"10000" desc:"requests under way at once; more answers 503"`
+	Docs                 bool          `default:"true" desc:"serve the contract (OpenAPI, AsyncAPI, JSON Schema) at /docs"`
 }
 
 // IntakeConfig bounds what is taken in.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/postcall/postcall/connector/source"
 )
 
 // The shortest secrets that are taken: the webhook's is guessed over the network, the redact key by hashing every phone
@@ -100,10 +102,56 @@ func (c *Config) checkHTTP(k *checker) {
 	k.want(adminErr == nil, "POSTCALL_ADMIN_ADDR", "address", "it is not host:port with a port of 0 to 65535", cure)
 	k.want(err != nil || c.HTTPAddr != c.AdminAddr || strings.HasSuffix(c.HTTPAddr, ":0"), "POSTCALL_ADMIN_ADDR", "address",
 		"it is that of POSTCALL_HTTP_ADDR", "give it a port of its own: metrics and health are not for the sender")
-	if err == nil && len(c.WebhookSecrets()) == 0 && !k.broken["POSTCALL_WEBHOOK_SECRET"] {
+	if err == nil && len(c.WebhookSecrets()) == 0 && !k.broken["POSTCALL_WEBHOOK_SECRET"] && c.Sources == "" && !c.HTTP.AllowUnauthenticated {
 		k.want(isLoopback(host), "POSTCALL_HTTP_ADDR", "address", "it is not a loopback address and POSTCALL_WEBHOOK_SECRET is not set, so anyone could deliver",
-			"set POSTCALL_WEBHOOK_SECRET, or listen on 127.0.0.1")
+			"set POSTCALL_WEBHOOK_SECRET or POSTCALL_SOURCES, or listen on 127.0.0.1")
 	}
+	k.want((c.HTTP.TLSCertPath == "") == (c.HTTP.TLSKeyPath == ""), "POSTCALL_HTTP_TLS_CERT_PATH", "text", "POSTCALL_HTTP_TLS_KEY_PATH and it don't come together",
+		"set both, or none for plain HTTP")
+	for _, text := range c.HTTP.TrustedProxies {
+		_, err := source.ParsePrefix(text)
+		k.want(err == nil, "POSTCALL_HTTP_TRUSTED_PROXIES", "list", "it holds something else than addresses and networks", "write for example 10.0.0.0/8")
+	}
+	for key, d := range map[string]time.Duration{
+		"POSTCALL_HTTP_HEADER_TIMEOUT": c.HTTP.HeaderTimeout, "POSTCALL_HTTP_BODY_TIMEOUT": c.HTTP.BodyTimeout,
+		"POSTCALL_HTTP_WRITE_TIMEOUT": c.HTTP.WriteTimeout, "POSTCALL_HTTP_IDLE_TIMEOUT": c.HTTP.IdleTimeout,
+	} {
+		k.want(d > 0, key, "duration", "it is not more than 0", "write for example 30s")
+	}
+	k.want(c.HTTP.WriteTimeout >= c.HTTP.BodyTimeout+publishTimeout, "POSTCALL_HTTP_WRITE_TIMEOUT", "duration", "it leaves no time to store a slow body",
+		"make it POSTCALL_HTTP_BODY_TIMEOUT and "+publishTimeout.String()+" at least")
+	k.want(c.HTTP.MaxRequests >= 1 && c.HTTP.MaxRequests <= 1_000_000, "POSTCALL_HTTP_MAX_REQUESTS", "whole number", "it is out of bounds", "write 1 to 1000000")
+}
+
+// TrustedProxies returns the networks of POSTCALL_HTTP_TRUSTED_PROXIES.
+func (c *Config) TrustedProxies() (list []netip.Prefix) {
+	for _, text := range c.HTTP.TrustedProxies {
+		if p, err := source.ParsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// OpenSources reads POSTCALL_SOURCES, and refuses to let anybody deliver to an address that others can reach unless it is
+// told so. Without the file there is the built-in source alone.
+func (c *Config) OpenSources() (*source.Set, error) {
+	o := source.Options{SecretFile: c.webhookSecretFile}
+	if o.SecretFile == "" {
+		for _, s := range c.WebhookSecrets() {
+			o.Secrets = append(o.Secrets, s.Reveal())
+		}
+	}
+	set, err := source.Load(c.Sources, o)
+	if err != nil {
+		return nil, err
+	}
+	host, err := splitAddr(c.HTTPAddr)
+	if open := set.OpenSources(); len(open) > 0 && err == nil && !isLoopback(host) && !c.HTTP.AllowUnauthenticated {
+		return nil, configProblem("POSTCALL_SOURCES", "file", "anyone could deliver to "+strings.Join(open, ", ")+", and POSTCALL_HTTP_ADDR is not a loopback address",
+			"give them auth or allow, listen on 127.0.0.1, or set POSTCALL_HTTP_ALLOW_UNAUTHENTICATED=true")
+	}
+	return set, nil
 }
 
 // splitAddr checks an address to listen on or to dial and returns its host.

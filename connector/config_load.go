@@ -37,6 +37,7 @@ func LoadConfig() (Config, error) {
 			broken[v.Key] = true
 		}
 	}
+	c.webhookSecretFile = os.Getenv("POSTCALL_WEBHOOK_SECRET_FILE")
 	errs = append(errs, unknownVariables(vars, os.Environ())...)
 	errs = append(errs, c.check(broken)...)
 	return c, errors.Join(errs...)
@@ -74,6 +75,9 @@ func variables(c *Config) []variable {
 func leaves(vars []variable, prefix string, s reflect.Value) []variable {
 	for i := range s.NumField() {
 		f := s.Type().Field(i)
+		if !f.IsExported() {
+			continue
+		}
 		if f.Type.Kind() == reflect.Struct {
 			name := f.Tag.Get("envconfig")
 			if name == "" {

@@ -35,6 +35,10 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	set, err := c.Config.OpenSources()
+	if err != nil {
+		return err
+	}
 	m := newMetrics(c.Version)
 	st, err := openStreams(ctx, c.Config, c.Log)
 	if err != nil {
@@ -66,13 +70,14 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	} else if len(unused) > 0 {
 		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
 	}
-	norm := NewNormalizer(c.Config.Location(), c.Config.RedactKeys())
+	read := &reading{norm: NewNormalizer(c.Config.Location(), c.Config.RedactKeys()), set: set, limit: mappedLimit(st.maxPayload)}
+	stages.sinks.Go(func(ctx context.Context) error { return set.Watch(ctx, c.Log) })
 	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
 	m.registry.MustRegister(newPluginCollector(ch.steps))
 	stages.seal.Go(ch.probe)
 	for p := range st.partitions {
 		s := &sealer{
-			st: st, partition: p, cfg: c.Config, norm: norm, chain: ch, cipher: cipher, log: c.Log, m: m,
+			st: st, partition: p, cfg: c.Config, read: read, chain: ch, cipher: cipher, log: c.Log, m: m,
 			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: ctx.Done(),
 		}
 		stages.seal.Go(s.run)
@@ -97,13 +102,16 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		stages.sinks.Go(in.disk.run)
 	}
 
-	hook := newWebhook(c.Config, maxBody, norm, in, dead, c.Log, m)
+	hook := newWebhook(c.Config, maxBody, set, read, in, dead, c.Log, m)
 	if c.tap != nil {
 		c.tap(hook)
 	}
-	servers, err := c.listen(hook, adm)
+	servers, err := c.listen(hook, adm, set)
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
+	}
+	if servers.keys != nil {
+		stages.sinks.Go(func(ctx context.Context) error { return servers.keys.watch(ctx, c.Log) })
 	}
 	adm.ready.Store(true)
 	if c.Started != nil {

@@ -135,7 +135,7 @@ func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
 	callID := l.CallID
 	d := delivery{Tenant: l.Tenant, Source: l.Source, Received: l.Received, Version: l.Version, Replayed: l.Stage != StageWebhook, Body: body}
 	if callID == "" {
-		if callID, err = NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()).Check(body); err != nil {
+		if callID, err = o.checkBody(l.Source, body); err != nil {
 			return fmt.Errorf("it is still refused: %w", err)
 		}
 	}
@@ -146,6 +146,21 @@ func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
 	// The id makes a second try within JetStream's window harmless, should this process end before the record is closed.
 	_, err = o.st.js.PublishMsg(ctx, msg, jetstream.WithMsgID("replay-"+l.ID), jetstream.WithRetryAttempts(0))
 	return err
+}
+
+// checkBody checks a body as the webhook does, and returns its call id.
+func (o *Operator) checkBody(name string, body []byte) (string, error) {
+	set, err := o.cfg.OpenSources()
+	if err != nil {
+		return "", err
+	}
+	read := &reading{norm: NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()), set: set, limit: mappedLimit(o.st.maxPayload)}
+	src, err := read.source(name)
+	if err != nil {
+		return "", err
+	}
+	callID, _, err := read.check(src, body)
+	return callID, err
 }
 
 // closeDead replaces an entry by a short record of what became of it.

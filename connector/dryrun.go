@@ -9,12 +9,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/postcall/postcall/connector/source"
 	"github.com/postcall/postcall/transforms"
 )
 
 // DryRun is the way from body to canonical event without the streams: what `postcall transform` shows.
 type DryRun struct {
-	norm  *Normalizer
+	read  *reading
+	src   string
 	chain *chain
 	cfg   TransformConfig
 }
@@ -25,10 +27,15 @@ type DryResult struct {
 	Err    error
 }
 
-// NewDryRun takes what OpenTransforms has opened. A transform that keeps failing ends the run.
-func NewDryRun(cfg Config, chains Chains, log *slog.Logger) (*DryRun, error) {
+// NewDryRun takes the sources of the configuration and the name of the one whose bodies will come, and what OpenTransforms
+// has opened. A transform that keeps failing ends the run.
+func NewDryRun(cfg Config, set *source.Set, src string, chains Chains, log *slog.Logger) (*DryRun, error) {
+	read := &reading{norm: NewNormalizer(cfg.Location(), cfg.RedactKeys()), set: set, limit: mappedLimit(embeddedMaxPayload)}
+	if _, err := read.source(src); err != nil {
+		return nil, fmt.Errorf("there is no source %s: name one of POSTCALL_SOURCES, or phonely", src)
+	}
 	d := &DryRun{
-		norm:  NewNormalizer(cfg.Location(), cfg.RedactKeys()),
+		read: read, src: src,
 		chain: newChain(chains, cfg.Transform, log, newMetrics("")),
 		cfg:   cfg.Transform,
 	}
@@ -48,11 +55,18 @@ func (d *DryRun) Run(ctx context.Context, bodies [][]byte) ([]DryResult, error) 
 	return out, g.Wait()
 }
 
+func (d *DryRun) tenant() string {
+	if src := d.read.set.Named(d.src); src != nil {
+		return src.Tenant
+	}
+	return defaultTenant
+}
+
 func (d *DryRun) part(ctx context.Context, bodies [][]byte, out []DryResult) error {
 	var events []transforms.Event
 	var owner []int
 	for i, b := range bodies {
-		e, err := d.norm.Normalize(b, defaultTenant, sourcePhonely, time.Now().UTC().Truncate(time.Microsecond))
+		e, err := d.read.normalize(b, d.tenant(), d.src, time.Now().UTC().Truncate(time.Microsecond))
 		if err != nil {
 			out[i].Err = err
 			continue

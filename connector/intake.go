@@ -57,18 +57,31 @@ func (in *intake) release(n int64) { in.inFlight.Release(n) }
 
 // accept returns nil once the delivery is on disk, ErrFull or ErrUnavailable otherwise.
 func (in *intake) accept(ctx context.Context, d delivery, partition int) error {
+	w, err := in.enqueue(ctx, d, partition)
+	if err != nil {
+		return err
+	}
+	return in.wait(w)
+}
+
+// enqueue hands a delivery to the publisher of its partition, which holds the body until wait has its answer.
+func (in *intake) enqueue(ctx context.Context, d delivery, partition int) (*waiting, error) {
 	if in.disk != nil && in.disk.full.Load() {
-		return ErrFull
+		return nil, ErrFull
 	}
 	w := &waiting{delivery: d, done: make(chan error, 1)}
 	select {
 	case in.queues[partition] <- w:
+		return w, nil
 	case <-in.stop:
-		return ErrUnavailable
 	case <-ctx.Done():
-		return ErrUnavailable
 	}
-	// Not cut short by ctx: the publisher holds the body until it answers, which it does within publishTimeout.
+	return nil, ErrUnavailable
+}
+
+// wait returns nil once what was enqueued is on disk. No context cuts it short: the publisher holds the body until it
+// answers, which it does within publishTimeout.
+func (in *intake) wait(w *waiting) error {
 	select {
 	case err := <-w.done:
 		return err

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/postcall/postcall/connector/source"
 )
 
 // listeners are the webhook's and the operators' servers.
@@ -15,9 +17,10 @@ type listeners struct {
 	hook, admin     net.Listener
 	hookSrv, admSrv *http.Server
 	failed          chan error
+	keys            *keyPair // nil speaks plain HTTP
 }
 
-func (c *Connector) listen(hook http.Handler, adm *admin) (*listeners, error) {
+func (c *Connector) listen(hook http.Handler, adm *admin, set *source.Set) (*listeners, error) {
 	l := &listeners{failed: make(chan error, 2)}
 	var err error
 	if l.hook, err = net.Listen("tcp", c.Config.HTTPAddr); err != nil {
@@ -27,15 +30,26 @@ func (c *Connector) listen(hook http.Handler, adm *admin) (*listeners, error) {
 		return nil, errors.Join(fmt.Errorf("listen for operators (POSTCALL_ADMIN_ADDR): %w", err), l.hook.Close())
 	}
 	log := slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug)
+	h := c.Config.HTTP
 	l.hookSrv = &http.Server{
-		Handler: hook, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second,
-		WriteTimeout: 60 * time.Second, IdleTimeout: 120 * time.Second, MaxHeaderBytes: 32 << 10, ErrorLog: log,
+		Handler: hook, ReadHeaderTimeout: h.HeaderTimeout, ReadTimeout: h.HeaderTimeout + h.BodyTimeout,
+		WriteTimeout: h.WriteTimeout, IdleTimeout: h.IdleTimeout, MaxHeaderBytes: 32 << 10, ErrorLog: log,
 	}
 	l.admSrv = &http.Server{
 		Handler: adm.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		IdleTimeout: 120 * time.Second, ErrorLog: log,
 	}
-	go func() { l.failed <- serveErr(l.hookSrv.Serve(l.hook)) }()
+	serve := l.hookSrv.Serve
+	if h.TLSCertPath != "" {
+		keys := &keyPair{cert: h.TLSCertPath, key: h.TLSKeyPath}
+		if err := keys.reload(); err != nil {
+			return nil, errors.Join(err, l.hook.Close(), l.admin.Close())
+		}
+		l.hookSrv.TLSConfig = keys.config(set.WantsCertificates())
+		l.keys = keys
+		serve = func(ln net.Listener) error { return l.hookSrv.ServeTLS(ln, "", "") }
+	}
+	go func() { l.failed <- serveErr(serve(l.hook)) }()
 	go func() { l.failed <- serveErr(l.admSrv.Serve(l.admin)) }()
 	return l, nil
 }

@@ -23,7 +23,7 @@ type sealer struct {
 	st        *streams
 	partition int
 	cfg       Config
-	norm      *Normalizer
+	read      *reading
 	chain     *chain
 	cipher    *bodyCipher
 	log       *slog.Logger
@@ -342,7 +342,7 @@ func (s *sealer) normalize(in *input) (e transforms.Event, err error) {
 			err = errors.New("normalizing panicked")
 		}
 	}()
-	return s.norm.Normalize(in.Body, in.Tenant, in.Source, in.Received)
+	return s.read.normalize(in.Body, in.Tenant, in.Source, in.Received)
 }
 
 // die is the fate of an input that no event came of.

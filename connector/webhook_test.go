@@ -27,10 +27,10 @@ func TestWebhookRefusesWithAProblemThatHelps(t *testing.T) {
 		{"secret in the header", "POST", WebhookPath, good, map[string]string{"Authorization": "", SecretHeader: "first-secret"}, 200, ""},
 		{"secret being rotated", "POST", WebhookPath, good, map[string]string{"Authorization": "bearer second-secret"}, 200, ""},
 		{"both secrets as one", "POST", WebhookPath, good, map[string]string{"Authorization": "Bearer first-secret, second-secret"}, 401, ""},
-		{"other path", "POST", "/elsewhere", good, nil, 404, WebhookPath},
+		{"other path", "POST", "/elsewhere", good, nil, 404, "no source"},
 		{"wrong method", "GET", WebhookPath, "", nil, 405, "POST"},
 		{"wrong content type", "POST", WebhookPath, good, map[string]string{"Content-Type": "text/plain"}, 415, "application/json"},
-		{"compressed", "POST", WebhookPath, good, map[string]string{"Content-Encoding": "gzip"}, 415, "Content-Encoding"},
+		{"compressed", "POST", WebhookPath, good, map[string]string{"Content-Encoding": "br"}, 415, "gzip, deflate or zstd"},
 		{"foreign charset", "POST", WebhookPath, good, map[string]string{"Content-Type": "application/json; charset=latin1"}, 415, "UTF-8"},
 		{"not JSON", "POST", WebhookPath, "callId=c1", nil, 400, ""},
 		{"cut short", "POST", WebhookPath, `{"callId":"c1"`, nil, 400, ""},
@@ -68,7 +68,7 @@ func TestWebhookRefusesWithAProblemThatHelps(t *testing.T) {
 				return
 			}
 			var p problem
-			if err := json.Unmarshal(answer, &p); err != nil || p.Status != tt.status || p.Title == "" || res.Header.Get("Content-Type") != "application/problem+json" {
+			if err := json.Unmarshal(answer, &p); err != nil || p.RequestID != res.Header.Get(RequestIDHeader) || p.Status != tt.status || p.Title == "" || res.Header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("not a problem+json: %s (%v)", answer, err)
 			}
 		})

@@ -27,12 +27,12 @@ standard error; the others go on, and the exit code is 1.`,
 			if len(args) == 0 {
 				args = []string{"-"}
 			}
-			return transform(c.Context(), args, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
+			return transform(c.Context(), "phonely", args, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 }
 
-func transform(ctx context.Context, files []string, stdin io.Reader, stdout, stderr io.Writer) (err error) {
+func transform(ctx context.Context, src string, files []string, stdin io.Reader, stdout, stderr io.Writer) (err error) {
 	cfg, err := connector.LoadConfig()
 	if err != nil {
 		return err
@@ -42,12 +42,16 @@ func transform(ctx context.Context, files []string, stdin io.Reader, stdout, std
 		_, _ = fmt.Fprintln(stderr, "postcall: POSTCALL_REDACT_KEY is not set; this run uses a key of its own, so its hashes match no other run's")
 	}
 	log := newLogger(stderr, "warn")
+	set, err := cfg.OpenSources()
+	if err != nil {
+		return err
+	}
 	chains, err := connector.OpenTransforms(ctx, cfg, log)
 	defer chains.Close()
 	if err != nil {
 		return err
 	}
-	dry, err := connector.NewDryRun(cfg, chains, log)
+	dry, err := connector.NewDryRun(cfg, set, src, chains, log)
 	if err != nil {
 		return err
 	}

@@ -166,8 +166,8 @@ func (s *Source) Events(body []byte, lines bool) (parts []Part, several bool, er
 		parts = []Part{{Body: body}}
 	}
 	if s.split != nil {
-		several = true
 		parts = s.splitParts(parts, limit)
+		several = several || len(parts) != 1
 	}
 	switch {
 	case len(parts) > limit:

@@ -197,7 +197,7 @@ func TestBodiesWithSeveralEvents(t *testing.T) {
 		{"lines", "{\"a\":1}\n\n {\"a\":2}\r\nbroken", true, Source{}, `several {"a":1}|{"a":2}|broken`},
 		{"no lines", "\n \n", true, Source{}, "body: found nothing; send one JSON object a line"},
 		{"split", `{"calls":[{"a":1},{"a":2}]}`, false, Source{split: split}, `several {"a":1}|{"a":2}`},
-		{"split fails", `{"calls":7}`, false, Source{Name: "acme", split: split}, `several error: source acme: split: cannot iterate over: number`},
+		{"split fails", `{"calls":7}`, false, Source{Name: "acme", split: split}, `error: source acme: split: cannot iterate over: number`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
