@@ -42,8 +42,8 @@ type NATSConfig struct {
 
 // HTTPConfig shapes the server that takes deliveries.
 type HTTPConfig struct {
-	TLSCertPath          string        `split_words:"true" desc:"file of the certificate chain (PEM), read again when it changes; empty speaks plain HTTP"`
-	TLSKeyPath           string        `split_words:"true" desc:"file of its private key (PEM)"`
+	CertPath             string        `split_words:"true" desc:"file of the certificate chain (PEM), read again when it changes; empty speaks plain HTTP"`
+	KeyPath              string        `split_words:"true" desc:"file of its private key (PEM)"`
 	TrustedProxies       []string      `split_words:"true" desc:"addresses or networks whose X-Forwarded-For is believed"`
 	AllowUnauthenticated bool          `split_words:"true" default:"false" desc:"let anybody deliver to sources without authentication on addresses besides loopback"`
 	HeaderTimeout        time.Duration `split_words:"true" default:"10s" desc:"time for the header of a request"`
@@ -51,7 +51,7 @@ type HTTPConfig struct {
 	WriteTimeout         time.Duration `split_words:"true" default:"60s" desc:"time from the header to the end of the answer"`
 	IdleTimeout          time.Duration `split_words:"true" default:"120s" desc:"time a connection is kept for the next request"`
 	MaxRequests          int           `split_words:"true" default:"10000" desc:"requests under way at once; more answers 503"`
-	Docs                 bool          `default:"true" desc:"serve the contract (OpenAPI, AsyncAPI, JSON Schema) at /docs"`
+	HideDocs             bool          `split_words:"true" default:"false" desc:"don't serve the contract (OpenAPI, AsyncAPI, JSON Schema) at /docs"`
 }
 
 // IntakeConfig bounds what is taken in.

@@ -106,7 +106,7 @@ func (c *Config) checkHTTP(k *checker) {
 		k.want(isLoopback(host), "POSTCALL_HTTP_ADDR", "address", "it is not a loopback address and POSTCALL_WEBHOOK_SECRET is not set, so anyone could deliver",
 			"set POSTCALL_WEBHOOK_SECRET or POSTCALL_SOURCES, or listen on 127.0.0.1")
 	}
-	k.want((c.HTTP.TLSCertPath == "") == (c.HTTP.TLSKeyPath == ""), "POSTCALL_HTTP_TLS_CERT_PATH", "text", "POSTCALL_HTTP_TLS_KEY_PATH and it don't come together",
+	k.want((c.HTTP.CertPath == "") == (c.HTTP.KeyPath == ""), "POSTCALL_HTTP_CERT_PATH", "text", "POSTCALL_HTTP_KEY_PATH and it don't come together",
 		"set both, or none for plain HTTP")
 	for _, text := range c.HTTP.TrustedProxies {
 		_, err := source.ParsePrefix(text)

@@ -40,8 +40,8 @@ func (c *Connector) listen(hook http.Handler, adm *admin, set *source.Set) (*lis
 		IdleTimeout: 120 * time.Second, ErrorLog: log,
 	}
 	serve := l.hookSrv.Serve
-	if h.TLSCertPath != "" {
-		keys := &keyPair{cert: h.TLSCertPath, key: h.TLSKeyPath}
+	if h.CertPath != "" {
+		keys := &keyPair{cert: h.CertPath, key: h.KeyPath}
 		if err := keys.reload(); err != nil {
 			return nil, errors.Join(err, l.hook.Close(), l.admin.Close())
 		}

@@ -57,7 +57,7 @@ func sourcesFile(t testing.TB, text string) string {
 }
 
 // loaded is a store that keeps the events.
-type loaded struct {
+type kept struct {
 	*store
 	mu     sync.Mutex
 	events map[string]transforms.Event

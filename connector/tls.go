@@ -24,14 +24,14 @@ func (k *keyPair) reload() error {
 	cert, err1 := os.ReadFile(k.cert)
 	key, err2 := os.ReadFile(k.key)
 	if err1 != nil || err2 != nil {
-		return errors.New("POSTCALL_HTTP_TLS_CERT_PATH, POSTCALL_HTTP_TLS_KEY_PATH: a file can't be read; name files that this user may read")
+		return errors.New("POSTCALL_HTTP_CERT_PATH, POSTCALL_HTTP_KEY_PATH: a file can't be read; name files that this user may read")
 	}
 	if k.now.Load() != nil && bytes.Equal(cert, k.lastCert) && bytes.Equal(key, k.lastKeys) {
 		return nil
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return errors.New("POSTCALL_HTTP_TLS_CERT_PATH, POSTCALL_HTTP_TLS_KEY_PATH: the files are no certificate with its key; write both as PEM, the server's certificate first")
+		return errors.New("POSTCALL_HTTP_CERT_PATH, POSTCALL_HTTP_KEY_PATH: the files are no certificate with its key; write both as PEM, the server's certificate first")
 	}
 	k.lastCert, k.lastKeys = cert, key
 	k.now.Store(&pair)

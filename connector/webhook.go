@@ -55,7 +55,7 @@ func newWebhook(cfg Config, maxBody int64, set *source.Set, read *reading, in *i
 		parts: in.st.partitions, log: log, limit: logLimit{interval: 10 * time.Second}, m: m,
 		maxRequests: int64(cfg.HTTP.MaxRequests), inflating: make(chan struct{}, maxInflating),
 	}
-	if cfg.HTTP.Docs {
+	if !cfg.HTTP.HideDocs {
 		w.docs = newDocs()
 	}
 	return w

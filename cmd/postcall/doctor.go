@@ -55,6 +55,9 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 		err = cfg.RequireRedactKey()
 	}
 	add("configuration", err, "complete")
+	if err == nil {
+		examineSources(cfg, add)
+	}
 	if links := connector.ServiceLinks(os.Environ()); len(links) > 0 {
 		add("environment", nil, serviceLinkAdvice(links))
 	}
@@ -93,6 +96,22 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 		return errReported
 	}
 	return nil
+}
+
+// examineSources reads POSTCALL_SOURCES as serve does.
+func examineSources(cfg connector.Config, add func(string, error, string)) {
+	set, err := cfg.OpenSources()
+	if err != nil {
+		add("sources", err, "")
+		return
+	}
+	for _, src := range set.Sources() {
+		detail := "takes deliveries at " + src.Route
+		if src.Open() {
+			detail += " from anybody"
+		}
+		add("source "+src.Name, nil, detail)
+	}
 }
 
 func examineSinks(ctx context.Context, cfg connector.Config, add func(string, error, string)) {

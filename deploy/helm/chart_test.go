@@ -158,6 +158,7 @@ func TestOnlyTheWebhookIsExposed(t *testing.T) {
 		"spec.rules.0.http.paths.0.pathType":                  "Exact",
 		"spec.rules.0.http.paths.0.backend.service.name":      "calls",
 		"spec.rules.0.http.paths.0.backend.service.port.name": "http",
+		"spec.rules.0.http.paths.1.path":                      "/hooks",
 		"spec.tls.0.secretName":                               "calls-tls",
 	} {
 		if got := ingress.at(path); got != want {
@@ -239,6 +240,27 @@ func TestARuleFileRestartsThePod(t *testing.T) {
 	if plain == nil || plain == topics || topics != sum("--set", "files.topics=a: b") {
 		t.Errorf("checksums %v and %v", plain, topics)
 	}
+}
+
+// With sources of its own, the chart needs no secret of the built-in one, and mounts those that the sources name.
+func TestSourcesHaveTheirSecrets(t *testing.T) {
+	pod := render(t, "-f", minimal, "--set", "secrets.webhookSecret.existingSecret=,sourceSecrets[0].name=retell",
+		"--set-file", "files.sources="+sourcesFile(t)).one(t, "StatefulSet").pod()
+	if got := pod.env()["POSTCALL_SOURCES"]; got != "/etc/postcall/files/sources.yaml" {
+		t.Errorf("POSTCALL_SOURCES is %q", got)
+	}
+	if text := fmt.Sprint(pod); !strings.Contains(text, "/etc/postcall/sources/retell") || !strings.Contains(text, "secretName:retell") {
+		t.Errorf("the secrets of the sources are not mounted: %s", text)
+	}
+}
+
+func sourcesFile(t *testing.T) string {
+	file := filepath.Join(t.TempDir(), "sources.yaml")
+	const text = "sources:\n- {name: retell, mapping: retell, auth: [{type: retell, secrets: [/etc/postcall/sources/retell/key]}]}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestRuleFilesArriveUnchanged(t *testing.T) {

@@ -28,7 +28,7 @@ var fixed = map[string]string{
 }
 
 // files are the variables whose value is a file that the chart mounts.
-var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins"}
+var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins", "POSTCALL_SOURCES": "files.sources"}
 
 // variable is a leaf of the program's configuration.
 type variable struct{ name, typ, preset string }
@@ -204,6 +204,9 @@ func variables(t *testing.T) []variable {
 				typ = id.Name
 			}
 			for _, id := range f.Names {
+				if !id.IsExported() {
+					continue
+				}
 				key := prefix + "_" + envName(id.Name, tag)
 				if structs[typ] != nil {
 					walk(key, typ)
@@ -229,7 +232,7 @@ func envName(field string, tag reflect.StructTag) string {
 	return strings.ToUpper(field)
 }
 
-var groups = regexp.MustCompile(`^(intake|batch|transform|clickhouse|elasticsearch)_`)
+var groups = regexp.MustCompile(`^(http|intake|batch|transform|clickhouse|elasticsearch)_`)
 
 // valueOf is the key of the value that sets a variable.
 func valueOf(v variable) string {

@@ -92,6 +92,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - name: POSTCALL_REDACT_POLICY
   value: /etc/postcall/files/redact-policy.yaml
 {{- end }}
+{{- if .sources }}
+- name: POSTCALL_SOURCES
+  value: /etc/postcall/files/sources.yaml
+{{- end }}
 {{- end }}
 {{- with .root.Values.extraEnv }}
 {{ toYaml . }}
@@ -104,9 +108,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - name: secrets
   mountPath: /etc/postcall/secrets
   readOnly: true
-{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins }}
+{{- with .root.Values.files }}
+{{- if or .topics .redactPolicy .plugins .sources }}
 - name: files
   mountPath: /etc/postcall/files
+  readOnly: true
+{{- end }}
+{{- end }}
+{{- range .root.Values.sourceSecrets }}
+- name: source-{{ .name }}
+  mountPath: /etc/postcall/sources/{{ .name }}
   readOnly: true
 {{- end }}
 {{- with .root.Values.extraVolumeMounts }}
@@ -132,10 +143,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
               path: {{ $name }}
       {{- end }}
       {{- end }}
-{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins }}
+{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins .root.Values.files.sources }}
 - name: files
   configMap:
     name: {{ include "postcall.fullname" .root }}
+{{- end }}
+{{- range .root.Values.sourceSecrets }}
+- name: source-{{ .name }}
+  secret:
+    secretName: {{ .name }}
+    defaultMode: 0440
 {{- end }}
 {{- with .root.Values.extraVolumes }}
 {{ toYaml . }}
@@ -229,7 +246,7 @@ resources:
 {{- define "postcall.validate" -}}
 {{- $wrong := list -}}
 {{- $secrets := .Values.secrets -}}
-{{- if not $secrets.webhookSecret.existingSecret -}}
+{{- if not (or $secrets.webhookSecret.existingSecret .Values.files.sources) -}}
 {{- $wrong = append $wrong "secrets.webhookSecret.existingSecret is empty: name the Secret with the shared secret of the sender, since without one anybody could deliver" -}}
 {{- end -}}
 {{- if not $secrets.redactKey.existingSecret -}}
