@@ -53,12 +53,12 @@ func problemsOf(err error) []fieldProblem {
 func bodyProblem(err error) *problem {
 	all := fieldErrors(err)
 	p := &problem{Status: all[0].Status, reason: "field", Detail: all[0].Error(), Errors: problemsOf(err), why: err.Error()}
-	switch {
-	case p.Status == 0:
+	switch p.Status {
+	case 0:
 		p.Status = http.StatusUnprocessableEntity
-	case p.Status == http.StatusBadRequest:
+	case http.StatusBadRequest:
 		p.reason = "json"
-	case p.Status == http.StatusRequestEntityTooLarge:
+	case http.StatusRequestEntityTooLarge:
 		p.reason = "too_large"
 	}
 	return p

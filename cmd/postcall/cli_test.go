@@ -48,6 +48,15 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"plugin", "test", "/bin/true", "--settings", "{}", "--settings-file", "x"}, 2, "exclude each other"},
 		{[]string{"plugin", "test", "/bin/true", "--events", "0"}, 2, "--events"},
 		{[]string{"plugin", "lock", "now"}, 2, "lock --help"},
+		{[]string{"transform", "--source", "a", "--mapping", "b"}, 2, "give one of them"},
+		{[]string{"mapping"}, 0, "init"},
+		{[]string{"mapping", "init"}, 2, "mapping init --help"},
+		{[]string{"mapping", "show", "retell"}, 0, "call_analyzed"},
+		{[]string{"mapping", "show", "nobody"}, 2, "choose of elevenlabs, phonely, retell, vapi"},
+		{[]string{"send", "--auth", "magic"}, 2, "choose of header, bearer"},
+		{[]string{"send", "--as", "nobody"}, 2, "--as is one of"},
+		{[]string{"send", "--encoding", "br"}, 2, "gzip, deflate or zstd"},
+		{[]string{"send", "--duplicates", "2"}, 2, "shares, 0 to 1"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			w.t = t
@@ -60,7 +69,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for c := range strings.FieldsSeq("serve send transform migrate doctor status audit plugin dead replay assets config version") {
+	for c := range strings.FieldsSeq("serve send transform mapping migrate doctor status audit plugin dead replay assets config version") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))

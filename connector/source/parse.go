@@ -528,3 +528,51 @@ func (p *parser) mapping(source, text string) (*Mapping, error) {
 	}
 	return NewMapping(source, string(b))
 }
+
+// Auth is a proof for a sender to sign with, apart from any file of sources: `postcall send --auth`.
+type Auth struct {
+	Type string // one of AuthTypes but hmac and client-certificate
+	Name string // of the header or the query parameter
+	User string // of basic authentication
+	// Secrets are the texts of the secrets; the first one signs.
+	Secrets []string
+}
+
+// Sender is a source that signs with one proof.
+func Sender(a Auth) (*Source, error) {
+	if a.Type == "hmac" || a.Type == "client-certificate" || !slices.Contains(AuthTypes, a.Type) {
+		return nil, errors.New("there is no such kind of proof; choose of header, bearer, basic, query, path, standard-webhooks, retell, elevenlabs, vapi")
+	}
+	if len(a.Secrets) == 0 {
+		return nil, errors.New("there is no secret; set POSTCALL_WEBHOOK_SECRET or --secret-file")
+	}
+	sec := &secrets{fixed: a.Secrets, standard: a.Type == "standard-webhooks"}
+	if _, err := sec.reload(); err != nil {
+		return nil, err
+	}
+	src := &Source{Name: "sender"}
+	switch a.Type {
+	case "header", "query":
+		if a.Name == "" || a.Type == "header" && !httpguts.ValidHeaderFieldName(a.Name) {
+			return nil, fmt.Errorf("the name of the %s is missing or wrong; write one, for example X-Token", a.Type)
+		}
+		if a.Type == "query" {
+			src.auth = []proof{&querySecret{a.Name, sec}}
+			break
+		}
+		src.auth = []proof{&headerSecret{http.CanonicalHeaderKey(a.Name), sec}}
+	case "bearer":
+		src.auth = []proof{&bearer{sec}}
+	case "basic":
+		src.auth = []proof{&basic{a.User, sec}}
+	case "path":
+		src.auth = []proof{&pathSecret{sec}}
+	case "vapi":
+		src.auth = []proof{&headerSecret{"X-Vapi-Secret", sec}}
+	case "standard-webhooks", "retell", "elevenlabs":
+		sig := map[string]func() *signature{"standard-webhooks": standardWebhooks, "retell": retell, "elevenlabs": elevenLabs}[a.Type]()
+		sig.secrets = sec
+		src.auth = []proof{sig}
+	}
+	return src, nil
+}
