@@ -58,8 +58,6 @@ func bodyProblem(err error) *problem {
 		p.Status = http.StatusUnprocessableEntity
 	case http.StatusBadRequest:
 		p.reason = "json"
-	case http.StatusRequestEntityTooLarge:
-		p.reason = "too_large"
 	}
 	return p
 }

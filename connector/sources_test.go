@@ -48,7 +48,7 @@ const testToken = "token-of-the-tests-1"
 func sourcesFile(t testing.TB, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, content := range map[string]string{"token": testToken, "sources.yaml": text} {
+	for name, content := range map[string]string{"token": testToken, "whsec": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "sources.yaml": text} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -72,8 +72,8 @@ func contentKind(r *http.Request) (k kind, p *problem) {
 	return k, nil
 }
 
-// firstRead is how much of a body is made room for before any of it has arrived.
-const firstRead = 64 << 10
+// firstRead is how much of a body is made room for before any of it has arrived; after that, up to four times what has.
+const firstRead = 4 << 10
 
 var errNoRoom = errors.New("there is no room for the body now")
 
@@ -124,9 +124,9 @@ func readGrowing(r io.Reader, length, limit int64, room *room) ([]byte, error) {
 			return b, nil
 		}
 		if len(b) == cap(b) {
-			more := min(int64(cap(b)), limit+1-int64(cap(b)))
+			more := min(3*int64(cap(b)), limit+1-int64(cap(b)))
 			if length >= 0 {
-				more = min(int64(cap(b)), length-int64(cap(b)))
+				more = min(3*int64(cap(b)), length-int64(cap(b)))
 			}
 			if !room.grow(max(more, 1)) {
 				return nil, errNoRoom

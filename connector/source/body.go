@@ -171,7 +171,7 @@ func (s *Source) Events(body []byte, lines bool) (parts []Part, several bool, er
 	}
 	switch {
 	case len(parts) > limit:
-		return nil, true, &BodyError{fmt.Sprintf("more than %d events", limit), "send them in several bodies", http.StatusRequestEntityTooLarge}
+		return nil, true, refused(fmt.Sprintf("more than %d events", limit), "send them in several bodies")
 	case len(parts) == 0 && !lines && s.split == nil:
 		return nil, true, refused("an array without an event", "send one call at least")
 	case len(parts) == 0 && lines:
