@@ -16,10 +16,12 @@ GOLANGCI_VERSION     := v2.15.0
 HELM_VERSION         := v3.22.0
 KUBE_SCORE_VERSION   := v1.20.0
 K8S_VALIDATE_VERSION := 1.37.0
+SCHEMATHESIS_VERSION := 4.32.5
 
 GOLANGCI     := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 HELM         := $(TOOLS)/helm-$(HELM_VERSION)/helm
 KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
+SCHEMATHESIS := $(TOOLS)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/schemathesis
 K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
 
 # Python with what the tests and linters of plugins/ need; making it takes a minute, once.
@@ -38,6 +40,7 @@ UP        := bin/local up --
 PKG       ?= ./...
 FUZZTIME  ?= 10s
 COUNT     ?= 5
+EXAMPLES  ?= 300
 
 .PHONY: help
 help: ## list the targets
@@ -82,10 +85,11 @@ bin/noskip:
 
 # The modules besides the root run with -count 1: they also read what is outside them, which Go's test cache can't see.
 .PHONY: test
-test: build plugins-python bin/local bin/noskip $(HELM) python-test ## every test of every module, on real engines; a skipped one fails
+test: build plugins-python bin/local bin/noskip $(HELM) $(SCHEMATHESIS) python-test ## every test of every module, on real engines; a skipped one fails
 	bin/local install
 	$(UP) $(GO_TEST) ./... | bin/noskip
 	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) -count 1 ./... | bin/noskip; done
+	docs/api/check.sh $(SCHEMATHESIS) 10
 
 # One run for each: a module plugin.py of its own has the template, and so has every plugin.
 .PHONY: python-test
@@ -105,6 +109,10 @@ integration: bin/local bin/noskip ## the loaders on a real ClickHouse and a real
 .PHONY: e2e
 e2e: build plugins-python bin/local bin/noskip ## the built program, from the delivery to both stores
 	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
+
+.PHONY: contract
+contract: build $(SCHEMATHESIS) ## the running server against its own OpenAPI, EXAMPLES requests a rule
+	docs/api/check.sh $(SCHEMATHESIS) $(EXAMPLES)
 
 .PHONY: faults
 faults: build bin/local ## kill, freeze, fill, damage and poison it under load and count what is lost (FAULTS=short|long, RUN=REGEXP)
@@ -206,6 +214,10 @@ $(KUBE_SCORE):
 $(K8S_VALIDATE):
 	@python3 -m venv --clear $(@D)/.. || { echo "make helm needs Python 3 with venv (Debian: python3-venv)" >&2; exit 1; }
 	$(@D)/pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+
+$(SCHEMATHESIS):
+	@python3 -m venv --clear $(@D)/.. || { echo "make contract needs Python 3 with venv (Debian: python3-venv)" >&2; exit 1; }
+	$(@D)/pip install --quiet --disable-pip-version-check --requirement tools/schemathesis.txt
 
 .PHONY: clean
 clean: ## remove what was built here; the cache stays

@@ -46,8 +46,8 @@ func withHead(name, title string, schema object) object {
 // text patterns of deliverySchema. They are written so that JavaScript's, Python's and Go's engines agree on them.
 const (
 	patternTime     = `^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z$`
-	patternDuration = `^[0-9]{1,6}(\.[0-9]{1,3})?$`
-	patternWord     = `^[A-Za-z]{1,64}$`
+	patternDuration = `^[0-9]{1,6}(\.[0-9]*)?$`
+	patternRole     = `^[^\u0000-\u001f\u007f-\u009f]{0,64}$`
 )
 
 // deliverySchema is what the webhook takes of a call. It promises less than the normalizer takes: times in RFC 3339 or
@@ -65,33 +65,37 @@ func deliverySchema() object {
 	}
 }
 
+// unknownSchema are the ways to say nothing.
+var unknownSchema = object{"enum": []any{nil, "", "not available"}}
+
 func kindSchema(k fieldKind) object {
-	unix := object{"type": "number", "minimum": float64(firstTime.Unix()), "exclusiveMaximum": float64(endOfTime.Unix())}
+	// A time is rounded to the millisecond before it is compared with the bounds.
+	unix := object{"type": "number", "minimum": float64(firstTime.Unix()) - 0.0005, "exclusiveMaximum": float64(endOfTime.Unix()) - 0.0005}
+	millis := object{"type": "number", "minimum": float64(firstTime.UnixMilli()) - 0.5, "exclusiveMaximum": float64(endOfTime.UnixMilli()) - 0.5}
 	switch k {
 	case kindID:
 		return object{"type": "string", "minLength": 1, "maxLength": maxCallID, "pattern": `^[!-~]{1,` + strconv.Itoa(maxCallID) + `}$`}
 	case kindLoose:
 		return object{"type": []string{"string", "boolean", "number", "null"}}
 	case kindFlag:
-		return object{"type": []string{"boolean", "null"}}
+		return object{"anyOf": []any{object{"type": "boolean"}, unknownSchema, object{"enum": []string{"true", "false", "yes", "no"}}}}
 	case kindTime:
-		return object{"anyOf": []any{object{"type": "string", "pattern": patternTime}, unix, object{"type": "null"}}}
+		return object{"anyOf": []any{object{"type": "string", "pattern": patternTime}, unix, millis, unknownSchema}}
 	case kindDuration:
 		return object{"anyOf": []any{
-			object{"type": "number", "minimum": 0, "maximum": maxDuration.Seconds()}, object{"type": "string", "pattern": patternDuration}, object{"type": "null"},
+			object{"type": "number", "minimum": 0, "maximum": maxDuration.Seconds()}, object{"type": "string", "pattern": patternDuration}, unknownSchema,
 		}}
 	case kindList:
-		return object{"type": []string{"array", "null"}, "items": object{"type": []string{"string", "null"}}}
+		return object{"anyOf": []any{object{"type": "array", "items": object{"type": []string{"string", "null"}}}, unknownSchema}}
 	case kindTurns:
-		return object{"type": []string{"array", "null"}, "maxItems": maxTurns, "items": object{
-			"type": []string{"object", "null"}, "properties": object{
-				"role": object{
-					"anyOf":       []any{object{"type": "string", "pattern": patternWord}, object{"type": "null"}},
-					"description": "agent, assistant, bot or ai; user, human, customer or caller; another word is kept.",
-				},
-				"content": object{"type": []string{"string", "null"}},
+		turn := object{"type": []string{"object", "null"}, "properties": object{
+			"role": object{
+				"anyOf":       []any{object{"type": "string", "pattern": patternRole}, object{"type": "null"}},
+				"description": "agent, assistant, bot or ai; user, human, customer or caller; another word is kept.",
 			},
+			"content": object{"type": []string{"string", "null"}},
 		}}
+		return object{"anyOf": []any{object{"type": "array", "maxItems": maxTurns, "items": turn}, unknownSchema}}
 	}
 	return object{"type": []string{"string", "null"}}
 }

@@ -14,7 +14,7 @@ import (
 // The bounds of a delivery that are not the configuration's.
 const (
 	maxCallID   = 512                 // bytes; DELIVERY.md, rule 11
-	maxRole     = 64                  // bytes
+	maxRole     = 64                  // characters
 	maxTurns    = 20_000              // a body of braces must not become a hundred times its size in memory
 	maxDepth    = source.MaxDepth     // objects and arrays inside each other
 	maxDuration = 30 * 24 * time.Hour // a longer call is a mistake of units

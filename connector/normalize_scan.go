@@ -268,7 +268,7 @@ func (s *scan) flag(f field, value []byte, kind jsontext.Kind) error {
 	case 't', 'f':
 		s.test = kind == 't'
 		return nil
-	case '"', '0':
+	case '"':
 		if b := readBool(string(s.unquote(value))); b != nil {
 			s.test = *b
 			return nil
@@ -366,7 +366,7 @@ func (s *scan) turnMember(i int, name []byte) error {
 	}
 	if kept == &turn.role {
 		role := bytes.TrimSpace(s.unquote(value))
-		if len(role) > maxRole || bytes.ContainsFunc(role, unicode.IsControl) {
+		if utf8.RuneCount(role) > maxRole || bytes.ContainsFunc(role, unicode.IsControl) {
 			return s.refuse(pointer(), "a string that is no role", "send agent or user")
 		}
 	}
