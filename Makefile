@@ -130,6 +130,7 @@ fuzz: ## every fuzz test for FUZZTIME
 bench: build bin/local ## load the built program, with stand-ins and with real stores; PEERS=1 adds Redpanda Connect
 	go build -C bench -o ../bin/bench .
 	bin/bench
+	go test ./connector -run '^$$' -bench 'Receive|Reading'
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
 	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 

@@ -2,7 +2,7 @@
 // them, and brings them to the stores.
 //
 //	POST /phonely/webhook
-//	  webhook.go    authenticate, bound and check the body                            -> 4xx problem+json
+//	  webhook*.go   authenticate (source/), bound and check the body (reading.go)     -> 4xx problem+json
 //	  intake.go     all bodies waiting become one frame (frame.go), one fsync         -> 2xx
 //	  ── stream POSTCALL_INTAKE, subjects postcall.intake.<p> ──
 //	  seal.go       normalize (normalize.go), transforms (chain.go), one sealed batch (sealed.go); its header is the position
@@ -28,6 +28,7 @@
 //
 // # Imports
 //
+// connector imports connector/source, which knows who may send and what a body means, and nothing of the engine.
 // cmd imports connector/clickhouse and connector/elastic, they import connector, and that imports transforms. Nothing
 // points the other way; transforms imports no driver.
 //
@@ -36,4 +37,8 @@
 // JetStream is the buffer since it is one machine's file and a replicated cluster by the same code; a plain file with
 // group commit was faster by half and is neither. Frames, since a message per event costs a sync per event. The
 // position lives in the output, since a position of its own could disagree with it after a crash.
+//
+// What is stored is the body as it was sent, and a mapping is run when it is checked and again when it is sealed: storing
+// the mapped event would have halved that cost, and made a wrong mapping's loss final. A mapping's time is bounded in
+// steps, not seconds: a busy machine must not refuse at sealing what was answered 2xx.
 package connector
