@@ -1,11 +1,18 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMappingsOnTheCommandLine(t *testing.T) {
@@ -124,4 +131,58 @@ sources:
 	if code != 1 || !strings.Contains(errs, "event 1 refused: /callId: found a number") || !strings.Contains(errs, "event 1 refused: /duration: found a string that is no duration") {
 		t.Errorf("one event of two is bad: exit %d %s", code, errs)
 	}
+}
+
+// What docs/sources.md says is so: its file is taken and its commands run.
+func TestSourcesDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string) string {
+		_, rest, ok := strings.Cut(string(text), "```"+kind+"\n")
+		if !ok {
+			t.Fatalf("docs/sources.md has no block of %s", kind)
+		}
+		block, _, _ := strings.Cut(rest, "```")
+		return block
+	}
+	dir := t.TempDir()
+	key, ca := filepath.Join(dir, "retell-key"), filepath.Join(dir, "partner-ca.pem")
+	for path, content := range map[string]string{
+		key: "key_0123456789abcdef", ca: testAuthority(t), filepath.Join(dir, "whsec"): "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		filepath.Join(dir, "phonely-token"): "0123456789", filepath.Join(dir, "clinic.jq"): "{callId: .id, agentName: .agent}",
+		filepath.Join(dir, "sources.yaml"): strings.ReplaceAll(block("yaml"), "/run/secrets/retell-key", key),
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &world{t: t, bin: mustInstall(t), env: []string{"POSTCALL_REDACT_KEY=0123456789abcdef0123456789abcdef", "POSTCALL_TRANSFORMS=none"}}
+	for line := range strings.Lines(block("sh")) {
+		args := strings.Fields(strings.Replace(strings.TrimSpace(line), "testdata/", "../../testdata/", 1))
+		if code, out, errs := w.postcall("", args[1:]...); code != 0 || out == "" {
+			t.Errorf("%s: exit %d\n%s%s", line, code, out, errs)
+		}
+	}
+	w.set("POSTCALL_SOURCES=" + filepath.Join(dir, "sources.yaml"))
+	code, out, errs := w.postcall(`{"calls":[{"id":"a","agent":"Sandbox"},{"id":"b"}]}`, "transform", "--source", "clinic")
+	if code != 0 || strings.Count(out, `"tenant":"clinic"`) != 2 || !strings.Contains(out, `"isTest":true`) {
+		t.Errorf("transform --source clinic: exit %d\n%s%s", code, out, errs)
+	}
+}
+
+// testAuthority is a certificate that has signed itself.
+func testAuthority(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
