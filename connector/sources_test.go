@@ -322,6 +322,32 @@ func TestCompressedBodies(t *testing.T) {
 	}
 }
 
+// The built-in source's secret is read again from its file, as those of POSTCALL_SOURCES are.
+func TestTheBuiltInSecretIsReadAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	put(t, file, []byte("first-secret"))
+	environment(t, "POSTCALL_WEBHOOK_SECRET_FILE="+file)
+	cfg, err := LoadConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := cfg
+	cfg = testConfig(t.TempDir())
+	cfg.WebhookSecret, cfg.webhookSecretFile = loaded.WebhookSecret, loaded.webhookSecretFile
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", newStore(), 1}}})
+	try := func(secret string) int {
+		code, _, _ := r.send(WebhookPath, `{"callId":"a"}`, "Authorization", "Bearer "+secret)
+		return code
+	}
+	if code := try("first-secret"); code != 200 {
+		t.Fatalf("answered %d", code)
+	}
+	put(t, file, []byte("first-secret,second-secret"))
+	r.eventually("the second secret is taken", func() bool { return try("second-secret") == 200 })
+	put(t, file, []byte("second-secret"))
+	r.eventually("the first secret is refused", func() bool { return try("first-secret") == 401 })
+}
+
 func TestAnOpenSourceNeedsLoopback(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	for _, tt := range []struct {

@@ -117,9 +117,9 @@ func FuzzSignature(f *testing.F) {
 		i := int(kind) % len(kinds)
 		k := kinds[i]
 		h := headers[i].Clone()
-		h[k.header] = []string{value}
+		h.Set(k.header, value)
 		if k.time != "" {
-			h[http.CanonicalHeaderKey(k.time)] = []string{at}
+			h.Set(k.time, at)
 		}
 		later, err := k.check(&Request{Header: h, Now: now})
 		if err != nil {
