@@ -22,7 +22,8 @@ import (
 func serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Take deliveries and load them", Args: cobra.NoArgs,
-		Long: `serve listens for POST /phonely/webhook on POSTCALL_HTTP_ADDR and loads what it takes into the enabled sinks. It starts
+		Long: `serve listens for deliveries on POSTCALL_HTTP_ADDR (POST /phonely/webhook, and the routes of POSTCALL_SOURCES) and loads what
+it takes into the enabled sinks. It starts
 and takes deliveries while a store is down; they wait in POSTCALL_DATA_DIR. /livez, /readyz and /metrics are on
 POSTCALL_ADMIN_ADDR. Ctrl-C or SIGTERM stops it in order, a second one at once.`,
 		RunE: func(c *cobra.Command, _ []string) error { return serve(c.Context(), c.ErrOrStderr()) },
@@ -58,7 +59,11 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	c := connector.Connector{
 		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version,
 		Started: func(http, admin net.Addr) {
-			log.Info("deliveries are taken", "webhook", "http://"+http.String()+connector.WebhookPath, "admin", "http://"+admin.String())
+			scheme := "http://"
+			if cfg.HTTP.CertPath != "" {
+				scheme = "https://"
+			}
+			log.Info("deliveries are taken", "webhook", scheme+http.String()+connector.WebhookPath, "admin", "http://"+admin.String())
 		},
 	}
 	return c.Run(ctx)
