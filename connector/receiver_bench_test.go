@@ -117,7 +117,7 @@ func BenchmarkReading(b *testing.B) {
 		b.Fatal(err)
 	}
 	read := &reading{norm: NewNormalizer(nil, nil), set: set, limit: 4 << 20}
-	real, err := os.ReadFile("source/testdata/retell.json")
+	small, err := os.ReadFile("source/testdata/retell.json")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func BenchmarkReading(b *testing.B) {
 		{"jq-identity", "identity", `{"callId":"c"` + callOf(8<<10)},
 		{"jq-phonely", "phonely-jq", `{"callId":"c"` + callOf(8<<10)},
 		{"jq-retell", "retell", `{"event":"call_analyzed","call":{"call_id":"c"` + retellCall(8<<10)},
-		{"jq-retell-small", "retell", string(real)},
+		{"jq-retell-small", "retell", string(small)},
 	} {
 		b.Run(tt.name+"-"+strconv.Itoa(len(tt.body))+"B", func(b *testing.B) {
 			src := set.Named(tt.source)

@@ -178,20 +178,28 @@ func TestWhatAMappedSourceAnswers(t *testing.T) {
 	}{
 		{"mapped", "/hooks/crm", `{"id":"m1","agent":"Ann","seconds":12}`, withToken, 200, `{"status":"stored","callId":"m1"}`},
 		{"a test", "/hooks/crm", `{"id":"m2","sample":true}`, withToken, 200, `{"status":"stored","callId":"m2","test":true}`},
-		{"a test with wrong fields", "/hooks/crm", `{"id":"{{callId}}","seconds":"{{duration}}","sample":true}`, withToken, 200,
-			`{"status":"test","test":true,"errors":[{"pointer":"/duration","detail":"found a string that is no duration; send seconds as a number from 0 to 2592000 (source crm sets it on line 4 of its mapping)"}]}`},
-		{"every wrong field", "/hooks/crm", `{"id":7,"seconds":"soon"}`, withToken, 422,
+		{
+			"a test with wrong fields", "/hooks/crm", `{"id":"{{callId}}","seconds":"{{duration}}","sample":true}`, withToken, 200,
+			`{"status":"test","test":true,"errors":[{"pointer":"/duration","detail":"found a string that is no duration; send seconds as a number from 0 to 2592000 (source crm sets it on line 4 of its mapping)"}]}`,
+		},
+		{
+			"every wrong field", "/hooks/crm", `{"id":7,"seconds":"soon"}`, withToken, 422,
 			`"errors":[{"pointer":"/callId","detail":"found a number; send the id of the call as a string of 1 to 512 bytes (source crm sets it on line 2 of its mapping)"},` +
-				`{"pointer":"/duration","detail":"found a string that is no duration; send seconds as a number from 0 to 2592000 (source crm sets it on line 4 of its mapping)"}]`},
+				`{"pointer":"/duration","detail":"found a string that is no duration; send seconds as a number from 0 to 2592000 (source crm sets it on line 4 of its mapping)"}]`,
+		},
 		{"not signed", "/hooks/retell", `{"event":"call_analyzed","call":7}`, nil, 401, `"status":401`},
-		{"several, one bad", "/hooks/crm", `{"calls":[{"id":"m3"},{"agent":"Ann"},{"id":"m4","sample":true}]}`, withToken, 200,
+		{
+			"several, one bad", "/hooks/crm", `{"calls":[{"id":"m3"},{"agent":"Ann"},{"id":"m4","sample":true}]}`, withToken, 200,
 			`{"status":"stored","events":[{"index":0,"status":"stored","callId":"m3"},{"index":1,"status":"refused","errors":[{"pointer":"/callId",` +
 				`"detail":"found no value; send the id of the call: it is the one field that is required (source crm sets it on line 2 of its mapping)"}]},` +
-				`{"index":2,"status":"stored","callId":"m4","test":true}]}`},
+				`{"index":2,"status":"stored","callId":"m4","test":true}]}`,
+		},
 		{"several, all bad", "/hooks/crm", `{"calls":[{"id":1},{"agent":"Ann"}]}`, withToken, 422, `"event":1`},
 		{"an array", WebhookPath, `[{"callId":"p1"},{"callId":"p2"}]`, withToken, 200, `{"status":"stored","events":[{"index":0,"status":"stored","callId":"p1"},{"index":1,"status":"stored","callId":"p2"}]}`},
-		{"lines", WebhookPath, "{\"callId\":\"p3\"}\n{\"callId\":\n\n{\"callId\":\"p4\"}", append([]string{"Content-Type", "application/x-ndjson"}, withToken...), 200,
-			`{"status":"stored","events":[{"index":0,"status":"stored","callId":"p3"},{"index":1,"status":"refused","errors":[{"pointer":"/callId","detail":"found the end of the body; send the whole JSON object"}]},{"index":2,"status":"stored","callId":"p4"}]}`},
+		{
+			"lines", WebhookPath, "{\"callId\":\"p3\"}\n{\"callId\":\n\n{\"callId\":\"p4\"}", append([]string{"Content-Type", "application/x-ndjson"}, withToken...), 200,
+			`{"status":"stored","events":[{"index":0,"status":"stored","callId":"p3"},{"index":1,"status":"refused","errors":[{"pointer":"/callId","detail":"found the end of the body; send the whole JSON object"}]},{"index":2,"status":"stored","callId":"p4"}]}`,
+		},
 		{"an empty array", WebhookPath, `[]`, withToken, 422, "an array without an event"},
 		{"the sender's own flag", WebhookPath, `{"callId":"p5","isTest":"yes"}`, withToken, 200, `{"status":"stored","callId":"p5","test":true}`},
 		{"a secret in the path", WebhookPath + "/" + testToken, `{"callId":"p6"}`, nil, 200, `{"status":"stored","callId":"p6"}`},

@@ -90,10 +90,16 @@ sources:
 	key, whsec := filepath.Join(dir, "key"), filepath.Join(dir, "whsec")
 	base := "http://" + w.http
 	for _, args := range [][]string{
-		{"--source", "phonely"}, {"--source", "retell", "--as", "retell"}, {"--source", "vapi", "--as", "vapi"}, {"--source", "elevenlabs", "--as", "elevenlabs"},
+		{"--source", "phonely"},
+		{"--source", "retell", "--as", "retell"},
+		{"--source", "vapi", "--as", "vapi"},
+		{"--source", "elevenlabs", "--as", "elevenlabs"},
 		{"--source", "standard"},
-		{"--secret-file", key}, {"--secret-file", key, "--auth", "basic", "--auth-user", "ann"}, {"--secret-file", key, "--auth", "query", "--auth-name", "token"},
-		{"--secret-file", key, "--auth", "path"}, {"--secret-file", key, "--auth", "header", "--auth-name", "X-Token"},
+		{"--secret-file", key},
+		{"--secret-file", key, "--auth", "basic", "--auth-user", "ann"},
+		{"--secret-file", key, "--auth", "query", "--auth-name", "token"},
+		{"--secret-file", key, "--auth", "path"},
+		{"--secret-file", key, "--auth", "header", "--auth-name", "X-Token"},
 		{"--secret-file", key, "--auth", "retell", "--as", "retell", "--url", base + "/hooks/retell"},
 		{"--secret-file", whsec, "--auth", "standard-webhooks", "--url", base + "/hooks/standard"},
 		{"--source", "phonely", "--count", "40", "--batch", "20", "--lines", "--encoding", "gzip"},
