@@ -56,14 +56,14 @@ func sourcesFile(t testing.TB, text string) string {
 	return filepath.Join(dir, "sources.yaml")
 }
 
-// loaded is a store that keeps the events.
-type kept struct {
+// eventStore is a store that keeps the events.
+type eventStore struct {
 	*store
 	mu     sync.Mutex
 	events map[string]transforms.Event
 }
 
-func (l *loaded) Load(ctx context.Context, b Batch) error {
+func (l *eventStore) Load(ctx context.Context, b Batch) error {
 	l.mu.Lock()
 	for _, e := range b.Events {
 		l.events[e.Tenant+"/"+e.CallID] = e
@@ -72,14 +72,14 @@ func (l *loaded) Load(ctx context.Context, b Batch) error {
 	return l.store.Load(ctx, b)
 }
 
-func (l *loaded) event(key string) (transforms.Event, bool) {
+func (l *eventStore) event(key string) (transforms.Event, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e, ok := l.events[key]
 	return e, ok
 }
 
-func newLoaded() *loaded { return &loaded{store: newStore(), events: map[string]transforms.Event{}} }
+func newEventStore() *eventStore { return &eventStore{store: newStore(), events: map[string]transforms.Event{}} }
 
 func (r *running) base() string { return strings.TrimSuffix(r.url, WebhookPath) }
 
@@ -113,7 +113,7 @@ func TestEveryShippedSourceBecomesAnEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newLoaded()
+	s := newEventStore()
 	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
 	for file, key := range map[string]string{
 		"retell.json": "hotel/call_a4441234567890777c4a4a123e6", "retell-outbound.json": "hotel/call_outbound_1",
@@ -168,7 +168,7 @@ func TestEveryShippedSourceBecomesAnEvent(t *testing.T) {
 func TestWhatAMappedSourceAnswers(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.Sources = sourcesFile(t, testSources)
-	s := newLoaded()
+	s := newEventStore()
 	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
 	tests := []struct {
 		name, path, body string
@@ -254,7 +254,7 @@ func TestASourceThatIsGoneLosesNothing(t *testing.T) {
 		}
 	})
 	cfg.ShutdownTimeout = 2 * time.Second
-	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", newLoaded(), 1}}, Transforms: []Transform{{"wait", wait}}})
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", newEventStore(), 1}}, Transforms: []Transform{{"wait", wait}}})
 	if code, answer, _ := r.send("/hooks/crm", `{"id":"gone-1","agent":"Ann"}`, withToken...); code != 200 {
 		t.Fatalf("answered %d %s", code, answer)
 	}
@@ -264,7 +264,7 @@ func TestASourceThatIsGoneLosesNothing(t *testing.T) {
 
 	without := cfg
 	without.Sources = ""
-	s := newLoaded()
+	s := newEventStore()
 	r = start(t, Connector{Config: without, Sinks: []Sink{{"a", s, 1}}})
 	r.eventually("the event is held", func() bool { return r.metric(`postcall_events_dead_total{sink="",stage="normalize"}`) == "1" })
 	r.stop()
