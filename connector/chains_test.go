@@ -58,6 +58,7 @@ func TestChainsBySource(t *testing.T) {
 	a, b, c := marks("a", &calls[0]), marks("b", &calls[1]), marks("c", &calls[2])
 	cfg := testConfig(t.TempDir())
 	cfg.Transform.Events = 10
+	cfg.Sources = sourcesFile(t, "sources: [{name: phonely}, {name: chat}, {name: raw}]")
 	r := start(t, Connector{
 		Config: cfg, Sinks: []Sink{{"x", l, 1}}, Transforms: []Transform{a, b},
 		Sources: map[string][]Transform{"chat": {c, a}, "raw": {}},
