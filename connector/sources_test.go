@@ -79,7 +79,9 @@ func (l *eventStore) event(key string) (transforms.Event, bool) {
 	return e, ok
 }
 
-func newEventStore() *eventStore { return &eventStore{store: newStore(), events: map[string]transforms.Event{}} }
+func newEventStore() *eventStore {
+	return &eventStore{store: newStore(), events: map[string]transforms.Event{}}
+}
 
 func (r *running) base() string { return strings.TrimSuffix(r.url, WebhookPath) }
 
