@@ -1,8 +1,8 @@
 // Package source says who may deliver, and what a delivery means: the senders of POSTCALL_SOURCES with the route, the
 // proof of identity and the mapping of each.
 //
-//	file.go, parse.go   the YAML file; every mistake at once, by line and key, with its cure
-//	auth.go             the proofs: secrets, addresses, certificates; hmac.go: signatures; sign.go: the sender's side
+//	parse*.go           the YAML file; every mistake at once, by line and key, with its cure
+//	auth.go             the proofs: secrets, addresses, certificates; hmac.go: signatures, both sides
 //	secrets.go          secrets out of files, read again when they change
 //	mapping.go          a jq program from a body to an event in Phonely's field names; mappings/ has the shipped ones
 //	body.go             one event or several out of a body, within bounds
