@@ -235,7 +235,7 @@ func TestFullIntakeAnswers503AndRecovers(t *testing.T) {
 		return nil
 	}
 	cfg := testConfig(t.TempDir())
-	cfg.Intake.MaxBytes, cfg.Batch.MaxBytes, cfg.Batch.MaxEvents = 200<<10, 100<<10, 4
+	cfg.Intake.MaxBytes, cfg.Batch.MaxBytes, cfg.Batch.MaxEvents = 200<<10, 100<<10, 1
 	var hold atomic.Bool
 	hold.Store(true)
 	steps := []Transform{{"slow", transformFunc(func(ctx context.Context, b []transforms.Event) ([]transforms.Event, error) {
