@@ -41,6 +41,9 @@ PKG       ?= ./...
 FUZZTIME  ?= 10s
 COUNT     ?= 5
 EXAMPLES  ?= 300
+# Paths of plugins for make bench, separated by commas.
+HOPS      ?=
+comma     := ,
 
 .PHONY: help
 help: ## list the targets
@@ -127,10 +130,13 @@ fuzz: ## every fuzz test for FUZZTIME
 	done
 
 .PHONY: bench
-bench: build bin/local ## load the built program, with stand-ins and with real stores; PEERS=1 adds Redpanda Connect
+bench: build bin/local ## load the built program, with stand-ins and with real stores, and a hop through a plugin (HOPS: more of them); PEERS=1 adds Redpanda Connect
 	go build -C bench -o ../bin/bench .
 	bin/bench
 	go test ./connector -run '^$$' -bench 'Receive|Reading'
+	CGO_ENABLED=0 go build -trimpath -o bin/hop/go ./transforms/testdata/plugins/drop-short
+	go test ./transforms -run '^$$' -bench Hop -args -plugins '$(HOPS)'
+	bin/bench -hop bin/hop/go$(if $(HOPS),$(comma)$(HOPS)) -sizes 8,10
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
 	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 

@@ -17,7 +17,7 @@ import (
 // options are the flags.
 type options struct {
 	bin, dir, out, stores, sizes string
-	config                       string
+	config, hop                  string
 	events, senders, rounds      int
 	rate                         float64
 	peers, flat                  bool
@@ -54,7 +54,8 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.senders, "senders", 64, "connections of a closed loop")
 	f.Float64Var(&o.rate, "rate", 500, "deliveries a second of the open loop; 0 leaves it out")
 	f.BoolVar(&o.peers, "peers", false, "postcall and Redpanda Connect in turns, with stand-ins; make bench PEERS=1 builds it")
-	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers")
+	f.StringVar(&o.hop, "hop", "", "comma-separated paths of plugins: what one more of them costs, with stand-ins, at each of -sizes")
+	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers and -hop")
 	f.BoolVar(&o.flat, "flat", false, "cost per event from 1,000 to 1,000,000 events of 8 KiB, with stand-ins; a quarter of an hour or more")
 	f.IntVar(&o.backlog, "backlog", 0, "GiB of deliveries that wait while both stand-ins are down, and are loaded after it; 5 take a quarter of an hour")
 	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
@@ -79,8 +80,11 @@ func run(ctx context.Context, args []string) error {
 	p := &report{Taken: time.Now().UTC(), Machine: machine(), Load: loadAverage(), Kind: o.stores, Stores: o.stores, Plugins: transforms(o.bin)}
 	stand, standsIn := st.(*standIns)
 	switch {
-	case !standsIn && (o.peers || o.flat || o.backlog > 0):
-		return errors.New("-peers, -flat and -backlog run with stand-ins")
+	case !standsIn && (o.peers || o.flat || o.backlog > 0 || o.hop != ""):
+		return errors.New("-peers, -flat, -backlog and -hop run with stand-ins")
+	case o.hop != "":
+		p.Kind = "hop"
+		err = runHop(ctx, o, stand, sizes, p)
 	case o.peers:
 		p.Kind = "peers"
 		err = comparePeers(ctx, o, stand, sizes[0], p)

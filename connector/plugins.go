@@ -36,6 +36,10 @@ func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) (c Chains
 			return c, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGINS, POSTCALL_PLUGIN_DIR): %w", spec.Name, err)
 		}
 		open[spec.Name] = Transform{spec.Name, p}
+		if err := p.Canary(ctx); err != nil {
+			log.Warn("a plugin fails on an event that has nothing but an id: where it fails on others, none of them can be told to be at fault, and all wait",
+				"transform", spec.Name, "err", err)
+		}
 	}
 	return c, nil
 }

@@ -2,6 +2,8 @@ package transforms
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -109,4 +111,47 @@ func TestNothingHidesInTheBytesOfAnAnswer(t *testing.T) {
 	f("an unknown field", append(bytes.Clone(message), text(999<<3|2, "Jordan Smith")...))
 	f("an overwritten number", append(protowire.AppendVarint(protowire.AppendVarint(nil, tagVersion), 7), append(bytes.Clone(message), 0xc0, 0x02, 0)...))
 	f("a transform that isn't one", append(bytes.Clone(message), protowire.AppendBytes(protowire.AppendVarint(nil, tagTransforms), text(tagAppliedName, "Jordan Smith"))...))
+}
+
+// BenchmarkHandOn compares what the next plugin and a sealed batch are given of an answer: its bytes, or its events
+// encoded again.
+func BenchmarkHandOn(b *testing.B) {
+	const n = 100
+	batch := make([]Event, n)
+	for i := range batch {
+		batch[i] = typical(fmt.Sprintf("call-%06d", i))
+	}
+	data, err := AppendEvents(nil, batch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	answer, err := decodeEncoded(data, n)
+	if err != nil {
+		b.Fatal(err)
+	}
+	run := func(name string, append func([]byte) ([]byte, error)) {
+		b.Run(name, func(b *testing.B) {
+			buf := make([]byte, 0, 2*len(data))
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				if _, err := append(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1e3/float64(b.N*n), "µs/event")
+		})
+	}
+	run("bytes", func(buf []byte) ([]byte, error) { return AppendEncoded(buf, answer) })
+	run("events", func(buf []byte) ([]byte, error) { return AppendEvents(buf, batch) })
+	run("check of the bytes", func(buf []byte) ([]byte, error) { return buf, sizesAgree(answer) })
+}
+
+// sizesAgree is what through pays for the bytes of an event.
+func sizesAgree(batch []Encoded) error {
+	for i := range batch {
+		if sizeEvent(&batch[i].Event) != len(batch[i].wire) {
+			return errors.New("the bytes hold something else")
+		}
+	}
+	return nil
 }

@@ -67,6 +67,18 @@ func TestPluginWithinItsMemoryLives(t *testing.T) {
 	}
 }
 
+func TestPluginAboveItsMemoryAtTheStart(t *testing.T) {
+	spec, _ := faultSpec(t, `{"hold":150}`)
+	spec.Memory = 64 << 20
+	p, err := Open(t.Context(), spec)
+	if err == nil {
+		_ = p.Close()
+	}
+	if !errors.Is(err, ErrPluginMemory) || !errors.Is(err, ErrPluginGone) {
+		t.Errorf("error %v, want ErrPluginMemory", err)
+	}
+}
+
 func TestPluginKnowsItsBound(t *testing.T) {
 	p, _ := openFault(t, func(s *Spec) { s.Memory = 100 << 20 })
 	out, err := p.Transform(t.Context(), batchOf("env"))

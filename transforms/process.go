@@ -58,14 +58,17 @@ func startProcess(ctx context.Context, spec Spec) (*process, error) {
 	}
 	p := &process{dir: dir, runner: newRunner(spec, path, dir), gone: make(chan struct{})}
 	defer context.AfterFunc(ctx, func() { _ = p.runner.Kill(ctx) })()
+	go p.watchMemory(spec)
 	if err := p.connect(ctx, spec); err != nil {
 		p.kill()
-		if ctx.Err() != nil {
+		switch {
+		case p.over.Load() > 0:
+			return nil, p.ended(err)
+		case ctx.Err() != nil:
 			err = context.Cause(ctx)
 		}
 		return nil, p.runner.explain(err)
 	}
-	go p.watchMemory(spec)
 	return p, nil
 }
 

@@ -97,6 +97,9 @@ func (w *worker) running(ctx context.Context) (*process, error) {
 		if ctx.Err() == nil {
 			w.failed()
 		}
+		if errors.Is(err, ErrPluginMemory) {
+			p.stats.oversized.Add(1)
+		}
 		return nil, fmt.Errorf("start plugin %s: %w: %w", p.spec.Name, ErrPluginGone, err)
 	}
 	p.started(proc)

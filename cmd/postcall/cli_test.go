@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -184,7 +186,7 @@ func TestOperatorsTools(t *testing.T) {
 	if st.Counts.Received != 20 || st.Sinks[0].Delivered != 20 || st.Sinks[1].Delivered != 20 || st.Refused.Messages != 1 {
 		t.Errorf("status is %+v", st)
 	}
-	if out := w.must("status", "--once"); !strings.Contains(out, "received 20") || !strings.Contains(out, "elasticsearch") {
+	if out := w.must("status", "--once"); !strings.Contains(out, "received 20") || !strings.Contains(out, "elasticsearch") || !strings.Contains(out, "CRASHED") || !strings.Contains(out, "map-topics") {
 		t.Errorf("status says\n%s", out)
 	}
 	var plugins []connector.PluginInfo
@@ -234,5 +236,41 @@ func TestOperatorsTools(t *testing.T) {
 	w.must("audit")
 	if got := w.rows(); got != "20\t20" {
 		t.Errorf("ClickHouse has %s rows and calls after a replay into Elasticsearch", got)
+	}
+}
+
+// The plugins file decides which plugins a source goes through, and what is stored unredacted is said aloud.
+func TestPluginsFileOnTheCommandLine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plugins.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &world{t: t, bin: mustInstall(t), env: []string{
+		"POSTCALL_PLUGINS=" + file, "POSTCALL_REDACT_KEY=0123456789abcdef",
+		"POSTCALL_CLICKHOUSE_ADDR=127.0.0.1:1", "POSTCALL_ELASTICSEARCH_URL=http://127.0.0.1:1", "POSTCALL_ADMIN_ADDR=127.0.0.1:1",
+	}}
+	const call = `{"callId":"a","callerName":"Nora Whitfield","transcript":[{"role":"user","content":"I am Nora Whitfield"}]}`
+	write("plugins:\n  map-topics: {on_failure: skip}\n")
+	if code, out, errs := w.postcall(call, "transform"); code != 0 || strings.Contains(out, "Nora") || !strings.Contains(out, "map-topics") {
+		t.Errorf("the usual chain: exit %d\n%s%s", code, out, errs)
+	}
+	write("chains:\n  phonely: [map-topics]\n")
+	if code, _, errs := w.postcall(call, "transform"); code != 1 || !strings.Contains(errs, file+", line 2: chains.phonely (list): it is without redact-pii") {
+		t.Errorf("a chain without redact-pii by accident: exit %d\n%s", code, errs)
+	}
+	write("chains:\n  phonely: [map-topics]\nunredacted: [phonely]\n")
+	if code, out, errs := w.postcall(call, "transform"); code != 0 || !strings.Contains(out, "Nora Whitfield") {
+		t.Errorf("a chain without redact-pii on purpose: exit %d\n%s%s", code, out, errs)
+	}
+	_, out, _ := w.postcall("", "doctor")
+	if !strings.Contains(out, "WARN privacy                calls of source phonely are stored UNREDACTED") || !strings.Contains(out, "ok   plugin map-topics") {
+		t.Errorf("doctor says\n%s", out)
+	}
+	write("plugins:\n  redact-pii: {on_failure: skip}\n")
+	if code, _, errs := w.postcall("", "serve"); code != 1 || !strings.Contains(errs, "line 2: plugins.redact-pii.on_failure") {
+		t.Errorf("redact-pii to be skipped: exit %d\n%s", code, errs)
 	}
 }

@@ -25,6 +25,7 @@ type settings struct {
 	Child  bool   `json:"child"` // leave a process behind that holds stdout
 	Hang   bool   `json:"hang"`  // at the start
 	Die    bool   `json:"die"`   // at the start
+	Hold   int    `json:"hold"`  // MiB, at the start
 }
 
 func (s settings) Validate() error {
@@ -58,6 +59,10 @@ func main() {
 func open(_ context.Context, s settings) (transforms.Transformer, error) {
 	if s.Hang {
 		select {}
+	}
+	if s.Hold > 0 {
+		hold(s.Hold)
+		time.Sleep(time.Second)
 	}
 	if s.Die {
 		fmt.Fprintln(os.Stderr, "I can't go on")
