@@ -150,27 +150,3 @@ func TestSettingsOfThePluginsFile(t *testing.T) {
 	f("plugins:\n  redact-pii: {settings: {policy: x}}\n", "plugins.redact-pii.policy (setting): POSTCALL_REDACT_POLICY sets it")
 	f("plugins:\n  redact-pii: {secrets: {token: /no/s3cret}}\n", "plugins.redact-pii.secrets.token (path): there is no such file")
 }
-
-// TestREADMEShowsAPluginsFile reads the example that operators copy.
-func TestREADMEShowsAPluginsFile(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, found := strings.Cut(string(readme), "<!-- plugins-file:begin -->\n```yaml\n")
-	example, _, closed := strings.Cut(rest, "```\n<!-- plugins-file:end -->")
-	if !found || !closed {
-		t.Fatal("README.md has no example of the plugins file")
-	}
-	f, err := readPlugins(writeFile(t, "plugins.yaml", example))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := f.plugin("crm-lookup")
-	if f.plugin(redactPII).processes != 2 || !f.plugin("map-topics").skip || c.timeout != 10*time.Second || c.secrets["token"] == "" || len(c.env) != 1 || len(f.chain("drills")) != 0 {
-		t.Errorf("it says %+v, %+v", c, f)
-	}
-	if err := f.unused(f.names([]string{"redact-pii", "map-topics"})); err != nil {
-		t.Error(err)
-	}
-}
