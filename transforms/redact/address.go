@@ -1,188 +1,345 @@
 package redact
 
-import (
-	"net/netip"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
-
-// emails adds the written e-mail addresses of a piece.
-func (s *scan) emails(p piece) {
-	for at := p.lo; at < p.hi; at++ {
-		n := strings.IndexByte(p.s[at:p.hi], '@')
-		if n < 0 {
-			return
-		}
-		at += n
-		start, end := localStart(p, at), domainEnd(p, at+1)
-		if start < at && end > 0 {
-			s.add(Email, start, end)
-			at = end - 1
-			p.lo = end // the next address begins behind this one
+// address marks the street address that begins with the number at i, and returns the token behind it, or 0.
+func (s *scan) address(t *textInfo, i, hi int) int {
+	tok := &s.toks[i]
+	if tok.kind == tWord && tok.class != nDigit && tok.class != nTeen && tok.class != nTens && tok.class != nRepeat {
+		return 0
+	}
+	if i > t.lo && (s.toks[i-1].is('$') || s.toks[i-1].is('#') && s.toks[i-1].gap == gapNone) {
+		return 0
+	}
+	s.readRun(&s.run, i, hi)
+	r := &s.run
+	if len(r.elems) == 0 || r.month || r.digits == 0 || len(r.elems) > 1 && r.wide {
+		return 0
+	}
+	b := int(r.elems[0].b)
+	digits := int(r.elems[0].n)
+	if r.elems[0].what != eWritten {
+		b, digits = r.b, r.digits
+	} else {
+		for k := 1; k < len(r.elems) && (r.elems[k].what != eWritten || k == 1 && r.elems[k].n < 5); k++ { // 258 b, 12 14
+			b, digits = int(r.elems[k].b), digits+int(r.elems[k].n)
 		}
 	}
+	if digits > 7 {
+		return 0
+	}
+	end := s.streetEnd(t, b)
+	if end == 0 {
+		return 0
+	}
+	end = s.addressTail(t, end)
+	if s.mark(i, end, kAddress, "street") {
+		s.dialog.value(s, t, kAddress, 6)
+		return end
+	}
+	return 0
 }
 
-// localStart returns the start of the part of an address before its @.
-func localStart(p piece, at int) int {
-	i := at
-	for i > p.lo {
-		c := p.s[i-1]
-		if n := letterBefore(p, i); n > 0 {
-			i -= n
-		} else if isDigit(c) || strings.IndexByte("._%+-'", c) >= 0 {
-			i--
-		} else {
-			break
+// streetEnd returns the token behind "main street" at b: up to four words and a street word, or 0.
+func (s *scan) streetEnd(t *textInfo, b int) int {
+	words := 0
+	for j := b; j < t.hi && j < b+9; j++ {
+		w := &s.toks[j]
+		if s.taken(j) {
+			return 0
 		}
-	}
-	for i < at && strings.IndexByte(".-'%", p.s[i]) >= 0 {
-		i++
-	}
-	return i
-}
-
-// domainEnd returns the end of the domain name at i: two labels or more, the last one of letters; 0 if there is none.
-func domainEnd(p piece, i int) (end int) {
-	for labels := 1; ; labels++ {
-		from, letters := i, true
-		for i < p.hi {
-			if n := letter(p, i); n > 0 {
-				i += n
-			} else if isDigit(p.s[i]) || p.s[i] == '-' && i > from {
-				letters = letters && labels > 1 && i > from+1 // "xn--p1ai"
-				i++
-			} else {
-				break
+		if w.kind == tSymbol {
+			if w.ch == '.' && j > b && s.toks[j-1].flags&fDir != 0 || w.ch == '\'' || w.ch == '-' && words > 0 || w.ch == '.' && w.gap == gapNone && s.toks[j-1].len() <= 3 && words > 0 {
+				continue
 			}
+			return 0
 		}
-		if i == from {
-			return end
-		}
-		if labels > 1 && i-from > 1 && letters {
-			end = i
-			for end > from && p.s[end-1] == '-' {
-				end--
+		if w.kind == tNumber {
+			if w.len() > 3 || words > 0 {
+				return 0
 			}
-		}
-		if i+1 >= p.hi || p.s[i] != '.' {
-			return end
-		}
-		i++
-	}
-}
-
-// urls adds the URLs that carry a credential or a token. The others stay; what is personal in them is found as text.
-func (s *scan) urls(p piece) {
-	for at := p.lo; ; {
-		n := strings.Index(p.s[at:p.hi], "://")
-		if n < 0 {
-			return
-		}
-		at += n
-		start := at
-		for start > p.lo && class[p.s[start-1]]&cLetter != 0 {
-			start--
-		}
-		end := at + 3
-		for end < p.hi {
-			r, n := utf8.DecodeRuneInString(p.s[end:p.hi])
-			if unicode.IsSpace(r) || strings.ContainsRune(`"<>[]{}|\^`, r) || r == '`' {
-				break
-			}
-			end += n
-		}
-		for end > at+3 && strings.IndexByte(".,;:!?)'", p.s[end-1]) >= 0 {
-			end--
-		}
-		if start < at && CutURL(p.s[start:end]) != p.s[start:end] {
-			s.add(URL, start, end)
-		}
-		at = max(end, at+3)
-	}
-}
-
-// ipv6 adds the IPv6 addresses of a piece.
-func (s *scan) ipv6(p piece) {
-	for at := p.lo; ; {
-		n := strings.IndexByte(p.s[at:p.hi], ':')
-		if n < 0 {
-			return
-		}
-		start := at + n
-		for start > at && isHex(p.s[start-1]) {
-			start--
-		}
-		end, colons, digits := at+n, 0, 0
-		for end < p.hi && (isHex(p.s[end]) || p.s[end] == ':') {
-			if p.s[end] == ':' {
-				colons++
-			} else if isDigit(p.s[end]) {
-				digits++
-			}
-			end++
-		}
-		at = end
-		if p.s[end-1] == ':' && !strings.HasSuffix(p.s[start:end], "::") {
-			end--
-			colons--
-		}
-		if colons < 2 || digits == 0 || end-start < 5 || end-start > 39 || start > p.lo && isAlnum(p.s[start-1]) || end < p.hi && isAlnum(p.s[end]) {
 			continue
 		}
-		if a, err := netip.ParseAddr(p.s[start:end]); err == nil && a.Is6() {
-			s.add(IP, start, end)
+		if w.flags&fStreet != 0 && (words > 0 || w.len() > 2 && w.flags&fUnit == 0 && (w.hash == hBroadway || w.hash == hHighway || s.spanish(w))) {
+			if w.hash == hWay && words == 0 || w.flags&fStop != 0 {
+				return 0
+			}
+			if strictStreet(w) && words > 0 && !s.wordsAreNames(b, j) {
+				return 0
+			}
+			if j+1 < t.hi && s.toks[j+1].flags&fStreet != 0 && s.toks[j+1].kind == tWord && s.toks[j+1].gap == gapSpace && !strictStreet(&s.toks[j+1]) {
+				continue
+			}
+			if j+1 < t.hi && s.toks[j+1].is('.') && s.toks[j+1].gap == gapNone && w.len() <= 4 && j+2 < t.hi && (s.toks[j+2].caps != capNone || s.toks[j+2].is(',')) && w.caps != capNone {
+				return j + 1
+			}
+			return j + 1
 		}
-	}
-}
-
-func isHex(c byte) bool { return isDigit(c) || lower(c)-'a' < 6 }
-
-// ibanLength holds the lengths of the countries' account numbers.
-var ibanLength = map[string]int{
-	"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
-	"CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
-	"FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22,
-	"IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20,
-	"LU": 20, "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15,
-	"PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SC": 31, "SE": 24, "SI": 19,
-	"SK": 24, "SM": 27, "ST": 25, "SV": 28, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20,
-}
-
-// ibanEnd returns the end of the valid IBAN at i, or 0.
-func ibanEnd(p piece, i int) int {
-	if digitBefore(p, i) || letterBefore(p, i) > 0 || i+15 > p.hi || !digitAt(p, i+3) {
-		return 0
-	}
-	up := func(c byte) byte { return lower(c) - 'a' + 'A' }
-	n := ibanLength[string([]byte{up(p.s[i]), up(p.s[i+1])})]
-	if n == 0 {
-		return 0
-	}
-	var b [34]byte
-	k, j := 0, i
-	for ; j < p.hi && k < n; j++ {
-		if c := p.s[j]; isAlnum(c) {
-			b[k] = c
-			k++
-		} else if c != ' ' && c != '-' || !isAlnum(p.s[j-1]) {
+		if w.flags&(fStop|fUnit) != 0 && w.flags&fDir == 0 && w.hash != hThe && !(w.caps != capNone && w.hash != hOf) || w.flags&fAck != 0 && w.caps == capNone {
+			return 0
+		}
+		if words++; words > 4 {
 			return 0
 		}
 	}
-	if k < n || j < p.hi && isAlnum(p.s[j]) {
-		return 0
+	return 0
+}
+
+func (s *scan) spanish(w *token) bool {
+	return w.hash == hCalle || w.hash == hCamino || w.hash == hAvenida || w.hash == hRue || w.hash == hVia
+}
+
+// strictStreet tells street words that are common words as well: they need a name before them.
+func strictStreet(w *token) bool {
+	return w.word() == 1 && w.flags&fStreet != 0 && !plainStreet(w.hash)
+}
+
+func plainStreet(h uint64) bool {
+	switch h {
+	case hStreet, hRoad, hAvenue, hDrive, hLane, hSt, hAve, hRd, hBlvd, hDr, hLn:
+		return true
 	}
-	rem := 0
-	for x := range n {
-		if c := b[(x+4)%n]; isDigit(c) {
-			rem = (rem*10 + int(c-'0')) % 97
-		} else {
-			rem = (rem*100 + int(lower(c)-'a') + 10) % 97
+	return false
+}
+
+// wordsAreNames tells whether what stands before a street word could be a street's name.
+func (s *scan) wordsAreNames(a, b int) bool {
+	for i := a; i < b; i++ {
+		w := &s.toks[i]
+		if w.kind == tWord && w.caps == capNone && w.word() == 1 && w.first() == 0 && w.last() == 0 && w.flags&fDir == 0 {
+			return false
 		}
 	}
-	if rem != 1 {
-		return 0
+	return true
+}
+
+var (
+	hStreet, hRoad, hAvenue, hDrive, hLane = hashWord("street"), hashWord("road"), hashWord("avenue"), hashWord("drive"), hashWord("lane")
+	hAve, hBlvd, hDr, hLn, hWay            = hashWord("ave"), hashWord("blvd"), hashWord("dr"), hashWord("ln"), hashWord("way")
+	hBroadway, hHighway, hCalle, hCamino   = hashWord("broadway"), hashWord("highway"), hashWord("calle"), hashWord("camino")
+	hAvenida, hRue, hVia, hPo, hBox        = hashWord("avenida"), hashWord("rue"), hashWord("via"), hashWord("po"), hashWord("box")
+	hNumber, hPsc, hApo, hDpo, hFpo        = hashWord("number"), hashWord("psc"), hashWord("apo"), hashWord("dpo"), hashWord("fpo")
+	hZip, hCode, hPostcode, hPostal        = hashWord("zip"), hashWord("code"), hashWord("postcode"), hashWord("postal")
+)
+
+// addressTail extends an address over the unit, the town, the state and the postal code behind it.
+func (s *scan) addressTail(t *textInfo, end int) int {
+	last := end
+	loose := 0 // words of a town, kept if a state or a code follows
+	for j := end; j < t.hi && j < end+24; {
+		w := &s.toks[j]
+		if s.taken(j) {
+			break
+		}
+		switch {
+		case w.kind == tSymbol && (w.ch == ',' || w.ch == '#' || w.ch == '-' || w.ch == '.' && w.gap == gapNone && (s.toks[j-1].len() <= 5 && s.toks[j-1].flags&(fStreet|fApt|fDir|fState) != 0)):
+			j++
+		case w.kind == tSymbol:
+			return last
+		case w.flags&fApt != 0 && w.kind == tWord:
+			n := j + 1
+			for n < t.hi && (s.toks[n].is('#') || s.toks[n].is('.') || s.toks[n].hash == hNumber) {
+				n++
+			}
+			if n < t.hi && s.codeLike(n, t.hi) && !s.taken(n) {
+				s.readRun(&s.run, n, min(t.hi, n+12))
+				if len(s.run.elems) > 0 {
+					j = min(s.run.b, s.limitUnit())
+					last, loose = j, 0
+					continue
+				}
+			}
+			return last
+		case w.kind == tNumber || w.class == nDigit || w.class == nTeen || w.class == nTens || w.class == nRepeat:
+			hi := j + 1
+			for hi < t.hi && hi < j+40 && !s.taken(hi) {
+				hi++
+			}
+			s.readRun(&s.run, j, hi)
+			r := &s.run
+			if len(r.elems) == 0 {
+				return last
+			}
+			first := &r.elems[0]
+			if first.what == eWritten && (first.n == 5 || first.n == 9) {
+				last = int(first.b)
+				if len(r.elems) > 1 && r.elems[1].sep == '-' && r.elems[1].n == 4 {
+					last = int(r.elems[1].b)
+				}
+				return last
+			}
+			if r.spoken > 0 && (r.digits == 5 || r.digits == 9) && !s.negative(t, r) {
+				return r.b
+			}
+			if s.toks[j-1].is('#') {
+				return max(last, int(first.b))
+			}
+			return last
+		case w.kind != tWord:
+			return last
+		case w.flags&fState != 0 && (w.len() > 2 || w.caps != capNone || t.raw && s.zipNext(t, j+1)) && w.flags&(fAck) == 0 || w.flags&fState != 0 && s.zipNext(t, j+1):
+			j++
+			last, loose = j, 0
+		case w.flags&fDir != 0 && w.len() > 1 && loose == 0:
+			j++
+			last = j
+		case w.hash == hZip || w.hash == hPostal || w.hash == hCode || w.hash == hPostcode:
+			j++
+		case w.flags&fPlace != 0 && w.caps == capNone || w.caps != capNone && w.flags&(fStop|fAck) == 0 && (!t.raw) && (s.toks[j-1].is(',') || s.toks[j-1].caps != capNone || w.caps != capNone):
+			j++
+			if loose++; loose > 3 {
+				return last
+			}
+		case t.raw && w.flags&(fStop|fAck|fFiller|fUnit|fCue) == 0 && loose < 3:
+			j++
+			loose++
+		case w.flags&fFiller != 0:
+			j++
+		case w.hash == hIn && loose == 0:
+			j++
+		default:
+			return last
+		}
 	}
-	return j
+	return last
+}
+
+// limitUnit returns the end of the number of a unit: one written number, or what was said.
+func (s *scan) limitUnit() int {
+	r := &s.run
+	if r.elems[0].what == eWritten {
+		end := int(r.elems[0].b)
+		if len(r.elems) > 1 && r.elems[1].what == eLetter && s.toks[r.elems[1].a].gap == gapNone {
+			end = int(r.elems[1].b)
+		}
+		return end
+	}
+	n := 0
+	for i := range r.elems {
+		if n += int(r.elems[i].n); n > 4 {
+			return int(r.elems[max(0, i-1)].b)
+		}
+	}
+	return r.b
+}
+
+// zipNext tells whether a number of five digits begins at i.
+func (s *scan) zipNext(t *textInfo, i int) bool {
+	if i < t.hi && s.toks[i].is(',') {
+		i++
+	}
+	if i >= t.hi || !s.numeric(i, t.hi) {
+		return false
+	}
+	var r run
+	s.readRun(&r, i, min(t.hi, i+12))
+	return r.digits >= 5 && (len(r.elems) > 0 && (r.elems[0].what != eWritten || r.elems[0].n == 5))
+}
+
+// addresses finds the addresses that no house number begins: boxes, and a state with its postal code.
+func (s *scan) addresses(t *textInfo) {
+	for i := t.lo; i < t.hi; i++ {
+		w := &s.toks[i]
+		if w.kind != tWord || s.taken(i) {
+			continue
+		}
+		switch {
+		case (w.hash == hBox || w.hash == hPsc) && i+1 < t.hi && s.numeric(i+1, t.hi) && !s.taken(i+1):
+			s.box(t, i)
+		case w.flags&fState != 0 && w.flags&(fStop|fAck) == 0 && (w.len() > 2 || w.caps == capAll) && s.zipNext(t, i+1):
+			j := i + 1
+			if s.toks[j].is(',') {
+				j++
+			}
+			if end := s.addressTail(t, j); end > j {
+				s.mark(j, end, kAddress, "postcode")
+			}
+		case (w.hash == hApo || w.hash == hDpo || w.hash == hFpo) && s.zipNext(t, i+2):
+			s.mark(i, s.addressTail(t, i+1), kAddress, "postcode")
+		case w.flags&fApt != 0 && w.caps != capNone && i+1 < t.hi:
+			s.unit(t, i)
+		}
+	}
+}
+
+// box marks "PO Box 12", "PSC 9009, Box 9725 APO AA 33274", "Unit 7349 Box 6067 DPO AE 99081".
+func (s *scan) box(t *textInfo, i int) {
+	a := i
+	for a > t.lo && a > i-6 && !s.taken(a-1) {
+		p := &s.toks[a-1]
+		if p.kind == tSymbol && (p.ch == ',' || p.ch == '.') || p.kind == tNumber || p.flags&fApt != 0 || p.hash == hPo || p.letter() == 'p' || p.letter() == 'o' || p.hash == hPsc {
+			a--
+			continue
+		}
+		break
+	}
+	for a < i && s.toks[a].kind == tSymbol {
+		a++
+	}
+	if s.toks[i].hash == hBox && a == i && !s.dialog.wants(t, kAddress) && s.toks[i].caps == capNone {
+		return
+	}
+	s.readRun(&s.run, i+1, min(t.hi, i+12))
+	if len(s.run.elems) == 0 {
+		return
+	}
+	b := s.run.b
+	if s.run.elems[0].what == eWritten {
+		b = int(s.run.elems[0].b)
+	}
+	for j := b; j < t.hi && j < b+6 && !s.taken(j); j++ {
+		w := &s.toks[j]
+		if w.hash == hBox && j+1 < t.hi && s.toks[j+1].kind == tNumber {
+			b = j + 2
+		}
+		if w.hash == hApo || w.hash == hDpo || w.hash == hFpo {
+			b = min(j+2, t.hi)
+		}
+	}
+	s.mark(a, s.addressTail(t, b), kAddress, "box")
+}
+
+// unit marks addresses by their unit: "9448 Iroon Polytechniou Avenue Apt. 683 Soloi 33274".
+func (s *scan) unit(t *textInfo, i int) {
+	n := i + 1
+	if s.toks[n].is('.') {
+		n++
+	}
+	if n >= t.hi || s.toks[n].kind != tNumber || s.taken(n) {
+		return
+	}
+	a := i
+	number := -1
+	for a > t.lo && a > i-12 && !s.taken(a-1) {
+		p := &s.toks[a-1]
+		if p.kind == tNumber {
+			number = a - 1
+		} else if p.kind == tWord && p.caps == capNone || p.kind == tSymbol && p.ch != ',' && p.ch != '-' && p.ch != '\'' && !(p.ch == '.' && p.gap == gapNone && s.toks[a].gap == gapSpace && a >= t.lo+2 && s.toks[a-2].len() < 5) {
+			break
+		}
+		a--
+	}
+	if number < 0 {
+		return
+	}
+	s.mark(number, s.foreignTail(t, n+1), kAddress, "unit")
+}
+
+// foreignTail extends an address over capitalized words and the numbers among them.
+func (s *scan) foreignTail(t *textInfo, end int) int {
+	last := end
+	for j := end; j < t.hi && j < end+14 && !s.taken(j); j++ {
+		w := &s.toks[j]
+		switch {
+		case w.kind == tNumber && w.len() >= 3:
+			last = j + 1
+			if w.len() >= 4 {
+				return last
+			}
+		case w.kind == tWord && w.caps != capNone && w.flags&fStop == 0:
+			last = j + 1
+		case w.kind == tSymbol && (w.ch == ',' || w.ch == '-' || w.ch == '\'' || w.ch == '.' && s.toks[j-1].flags&fApt != 0):
+		default:
+			return last
+		}
+	}
+	return last
 }

@@ -9,21 +9,6 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Type is the kind of a personal value. A token is the type in brackets.
-type Type string
-
-// The types this version finds.
-const (
-	Person Type = "PERSON"
-	Phone  Type = "PHONE"
-	Email  Type = "EMAIL"
-	Card   Type = "CARD"
-	SSN    Type = "SSN"
-	IBAN   Type = "IBAN"
-	IP     Type = "IP"
-	URL    Type = "URL"
-)
-
 // DefaultRegion is the region that phone numbers without country code are read in unless Options say otherwise.
 const DefaultRegion = "US"
 
@@ -31,12 +16,28 @@ const DefaultRegion = "US"
 type Options struct {
 	// Region is the two-letter region of phone numbers without country code; empty means DefaultRegion.
 	Region string
+	// Languages are the languages that callers speak, by the names of their word files; empty means English.
+	Languages []string
+	// Policy says what is done with each type; the zero value writes numbered tags.
+	Policy Policy
+	// Key is that of the hashes that the policy asks for.
+	Key []byte
 }
 
 // Engine finds and redacts. It is safe for concurrent use and keeps nothing of a call.
 type Engine struct {
 	region  string
 	nanp    bool // the region is one of the North American numbering plan
+	tensAnd bool // "treinta y cinco"
+	lex     *lexicon
+	types   []Type
+	sizes   []size
+	letters kinds
+	keep    kinds
+	modes   []Mode
+	key     []byte
+	allow   map[string]bool
+	custom  []Recognizer
 	scratch sync.Pool
 }
 
@@ -49,7 +50,22 @@ func New(o Options) (*Engine, error) {
 	if cc == 0 {
 		return nil, fmt.Errorf("unknown phone region %q: use a two-letter code in capitals, for example US or GB", o.Region)
 	}
-	e := &Engine{region: o.Region, nanp: cc == 1}
+	if len(o.Languages) == 0 {
+		o.Languages = []string{"en"}
+	}
+	e := &Engine{
+		region: o.Region, nanp: cc == 1, letters: letterKinds, key: o.Key, tensAnd: slices.Contains(o.Languages, "es"),
+		types: typeNames[:], sizes: sizes[:],
+	}
+	if err := e.apply(&o.Policy); err != nil {
+		return nil, err
+	}
+	lex, err := newLexicon(o.Languages, nil)
+	if err != nil {
+		return nil, err
+	}
+	e.lex = lex
+	e.recognizers()
 	e.scratch.New = func() any { return new(scan) }
 	return e, nil
 }
@@ -59,12 +75,12 @@ type Call struct {
 	CallerName string
 	Email      string
 	Phone      string   // of the caller, best in E.164
-	Keep       []string // phone numbers that are no secret, for example the business's own: they stay in the texts
+	Keep       []string // what is no secret and stays in the texts: the business's phone number, the agent's name
 	Turns      []Turn
 	Texts      []string // the other texts about the call: summary, key points, notes
 }
 
-// Turn is one utterance.
+// Turn is one utterance. The roles agent, assistant, bot and ai ask; all others answer.
 type Turn struct {
 	Role, Content string
 }
@@ -74,6 +90,8 @@ type Span struct {
 	Text       int // counts Call.Turns first, then Call.Texts
 	Start, End int // byte offsets in that text, End exclusive
 	Type       Type
+	Value      string // the canonical form, the same for all the ways of saying a value
+	Rule       string // what found it: cue, question, shape, known, list and so on
 }
 
 // Text returns the i-th text of the call, as Span.Text counts them.
@@ -88,27 +106,36 @@ func (c *Call) Text(i int) string {
 func (e *Engine) Find(c Call) []Span {
 	s := e.open(&c)
 	defer e.close(s)
-	return slices.Clone(s.all(&c))
+	s.all()
+	return slices.Clone(s.spans)
 }
 
-// Redact returns the call with each value in its turns and texts replaced by a token. The call it is given is not
-// changed; roles and the structured fields are returned as they are.
+// Redact returns the call with each value in its turns and texts replaced by a tag. The call it is given is not changed;
+// roles and the structured fields are returned as they are.
 func (e *Engine) Redact(c Call) Call {
 	s := e.open(&c)
 	defer e.close(s)
-	spans := s.all(&c)
+	s.all()
+	return e.replaceAll(&c, s.spans)
+}
+
+// Replace returns the call with the spans that Find returned for it replaced by tags.
+func (e *Engine) Replace(c Call, spans []Span) Call { return e.replaceAll(&c, spans) }
+
+func (e *Engine) replaceAll(c *Call, spans []Span) Call {
 	if len(spans) == 0 {
-		return c
+		return *c
 	}
-	out := c
+	out := *c
 	out.Turns, out.Texts = slices.Clone(c.Turns), slices.Clone(c.Texts)
+	tags := e.newTags(c, spans)
 	for len(spans) > 0 {
 		i := spans[0].Text
 		n := 1
 		for n < len(spans) && spans[n].Text == i {
 			n++
 		}
-		if text := replace(c.Text(i), spans[:n]); i < len(c.Turns) {
+		if text := tags.replace(c.Text(i), spans[:n]); i < len(c.Turns) {
 			out.Turns[i].Content = text
 		} else {
 			out.Texts[i-len(c.Turns)] = text
@@ -118,22 +145,49 @@ func (e *Engine) Redact(c Call) Call {
 	return out
 }
 
-// replace puts the tokens of the spans into the text they are of.
-func replace(text string, spans []Span) string {
-	n := len(text)
-	for _, s := range spans {
-		n += len(s.Type) + 2 - (s.End - s.Start)
+// tags writes tags, and counts the values of a type.
+type tags struct {
+	e     *Engine
+	index map[string]int
+	next  map[Type]int
+	buf   []byte
+}
+
+func (e *Engine) newTags(c *Call, spans []Span) *tags {
+	t := &tags{e: e, index: make(map[string]int, len(spans)), next: map[Type]int{}}
+	for i := range len(c.Turns) + len(c.Texts) { // numbers that are taken already
+		text := c.Text(i)
+		for at := strings.IndexByte(text, '['); at >= 0; {
+			if n, k := e.tagAt(text[at:]); n > 0 {
+				tag := text[at+1 : at+n-1]
+				if u := strings.LastIndexByte(tag, '_'); u > 0 && digitsOf(tag[u+1:]) == tag[u+1:] {
+					v := 0
+					for _, d := range tag[u+1:] {
+						v = v*10 + int(d-'0')
+					}
+					t.next[e.types[k]] = max(t.next[e.types[k]], v)
+				}
+			}
+			next := strings.IndexByte(text[at+1:], '[')
+			if next < 0 {
+				break
+			}
+			at += 1 + next
+		}
 	}
-	var b strings.Builder
-	b.Grow(n)
-	at := 0
-	for _, s := range spans {
-		b.WriteString(text[at:s.Start])
-		b.WriteByte('[')
-		b.WriteString(string(s.Type))
-		b.WriteByte(']')
+	return t
+}
+
+// replace puts the tags of the spans into the text they are of.
+func (t *tags) replace(text string, spans []Span) string {
+	b, at := t.buf[:0], 0
+	for i := range spans {
+		s := &spans[i]
+		b = append(b, text[at:s.Start]...)
+		b = t.tag(b, s)
 		at = s.End
 	}
-	b.WriteString(text[at:])
-	return b.String()
+	b = append(b, text[at:]...)
+	t.buf = b
+	return string(b)
 }

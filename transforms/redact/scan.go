@@ -1,193 +1,226 @@
 package redact
 
 import (
-	"cmp"
 	"slices"
-	"strings"
-	"unicode/utf8"
 )
 
-// scan is the state of one search: what is known of the call, and the spans found so far. It is reused.
-type scan struct {
-	eng   *Engine
-	known known
-	keep  []string // digits of numbers that stay
-	spans []Span
-	cuts  []Span // of the text being searched: its spans, and tokens that were in it (Type "")
-	text  int
-	run   run
+// Who speaks.
+const (
+	roleAgent = iota
+	roleUser
+	roleText // not a turn: a summary, a note
+)
+
+// textInfo is one text of a call.
+type textInfo struct {
+	s      string
+	lo, hi int // tokens
+	role   uint8
+	raw    bool // nothing is capitalized
 }
 
-// piece is a stretch of text without tokens in it. Detectors look at s[lo:hi] only, and lo and hi are word boundaries.
-type piece struct {
-	s      string
-	lo, hi int
+// found is a value of a round, by tokens.
+type found struct {
+	text, a, b int
+	kind       kind
+	rule       string
+}
+
+// cue is a phrase that tells what value comes.
+type cue struct {
+	a, b  int // tokens
+	kinds kinds
+	used  bool
+}
+
+// scan is the state of one search. It is reused, and holds nothing of a call between two.
+type scan struct {
+	eng    *Engine
+	toks   []token
+	texts  []textInfo
+	text   string // being searched
+	ti     int
+	cues   []cue
+	run    run
+	found  []found
+	spans  []Span
+	known  known
+	dialog dialog
 }
 
 func (e *Engine) open(c *Call) *scan {
 	s := e.scratch.Get().(*scan)
-	s.eng, s.spans = e, s.spans[:0]
+	s.eng = e
+	s.toks, s.texts, s.spans, s.found = s.toks[:0], s.texts[:0], s.spans[:0], s.found[:0]
 	s.known.load(c, e)
-	s.keep = s.keep[:0]
-	for _, k := range c.Keep {
-		if d := normalPhone(k); len(d) >= 7 && !s.known.isPhone(d) {
-			s.keep = append(s.keep, d)
+	for i := range len(c.Turns) + len(c.Texts) {
+		t := textInfo{s: c.Text(i), lo: len(s.toks), role: roleText}
+		if i < len(c.Turns) {
+			t.role = roleOf(c.Turns[i].Role)
 		}
+		s.tokenize(t.s)
+		t.hi = len(s.toks)
+		t.raw = isRaw(s.toks[t.lo:t.hi])
+		s.texts = append(s.texts, t)
 	}
 	return s
 }
 
-// maxKept is how many numbers of a run, or spans, a scan keeps room for: one huge call must not hold memory for good.
-const maxKept = 1 << 12
+func roleOf(r string) uint8 {
+	switch r {
+	case "agent", "assistant", "bot", "ai", "system", "Agent", "AGENT":
+		return roleAgent
+	}
+	return roleUser
+}
+
+func isRaw(toks []token) bool {
+	for i := range toks {
+		if toks[i].kind == tWord && toks[i].caps != capNone {
+			return false
+		}
+	}
+	return true
+}
+
+// maxKept is how many tokens a scan keeps room for: one huge call must not hold memory for good.
+const maxKept = 1 << 15
 
 func (e *Engine) close(s *scan) {
-	if cap(s.run.items) <= maxKept && cap(s.run.digits) <= 4*maxKept && cap(s.cuts) <= maxKept && cap(s.spans) <= maxKept {
+	if cap(s.toks) <= maxKept && cap(s.run.canon) <= maxKept && cap(s.texts) <= maxKept && cap(s.spans) <= maxKept {
+		clear(s.texts)
+		s.text = ""
+		s.known.clear()
 		e.scratch.Put(s)
 	}
 }
 
-// all searches every text of the call.
-func (s *scan) all(c *Call) []Span {
-	for i := range len(c.Turns) + len(c.Texts) {
-		s.search(i, c.Text(i))
-	}
-	return s.spans
-}
+// maxRounds bounds how often a call is searched.
+const maxRounds = 12
 
-// search finds the spans of one text: it cuts the text into pieces and goes on until no piece yields another one.
-func (s *scan) search(i int, t string) {
-	s.text, s.cuts = i, tokens(s.cuts[:0], t)
-	for {
-		n := len(s.cuts)
-		lo := 0
-		for k := range n {
-			s.piece(piece{t, lo, s.cuts[k].Start})
-			lo = s.cuts[k].End
+// all searches the call until no text yields another value: what is found becomes a tag, and a text with tags in it is
+// searched just like one that came with them.
+func (s *scan) all() {
+	for round := range maxRounds {
+		s.found = s.found[:0]
+		s.dialog.reset()
+		for i := range s.texts {
+			s.detect(i)
 		}
-		s.piece(piece{t, lo, len(t)})
-		if len(s.cuts) == n {
+		s.sweep(round)
+		if len(s.found) == 0 {
 			break
 		}
-		slices.SortFunc(s.cuts, byStart)
+		s.collapse()
 	}
-	for _, c := range s.cuts {
-		if c.Type != "" {
-			s.spans = append(s.spans, c)
+	slices.SortFunc(s.spans, func(a, b Span) int {
+		if a.Text != b.Text {
+			return a.Text - b.Text
+		}
+		return a.Start - b.Start
+	})
+}
+
+// mark adds a value of the current text, unless one of its tokens is taken.
+func (s *scan) mark(a, b int, k kind, rule string) bool {
+	if a >= b || s.eng.keep.has(k) {
+		return false
+	}
+	for i := a; i < b; i++ {
+		if s.toks[i].mark != noKind || s.toks[i].kind == tTag {
+			return false
 		}
 	}
+	for i := a; i < b; i++ {
+		s.toks[i].mark = k
+	}
+	s.found = append(s.found, found{s.ti, a, b, k, rule})
+	return true
 }
 
-// piece runs the detectors over one piece, each over what those before it left: a URL can hold an address, an address
-// can hold a name or a number.
-func (s *scan) piece(p piece) {
-	n := len(s.cuts)
-	s.urls(p)
-	s.gaps(p, n, (*scan).emails)
-	s.gaps(p, n, (*scan).ipv6)
-	if s.known.script != "" {
-		s.gaps(p, n, (*scan).literal)
-	}
-	s.gaps(p, n, (*scan).words)
-}
+func (s *scan) taken(i int) bool { return s.toks[i].mark != noKind || s.toks[i].kind == tTag }
 
-// gaps runs a detector over the stretches of the piece that the cuts from n on leave.
-func (s *scan) gaps(p piece, n int, detect func(*scan, piece)) {
-	found := s.cuts[n:]
-	if len(found) > 1 && !slices.IsSortedFunc(found, byStart) {
-		slices.SortFunc(found, byStart)
-	}
-	for k := range found { // a detector appends to the cuts behind found
-		c := s.cuts[n+k]
-		if p.lo < c.Start {
-			detect(s, piece{p.s, p.lo, c.Start})
-		}
-		p.lo = c.End
-	}
-	if p.lo < p.hi {
-		detect(s, p)
-	}
-}
-
-func byStart(a, b Span) int { return cmp.Compare(a.Start, b.Start) }
-
-func (s *scan) add(t Type, start, end int) {
-	s.cuts = append(s.cuts, Span{s.text, start, end, t})
-}
-
-// words walks over words and numbers from left to right.
-func (s *scan) words(p piece) {
-	i := p.lo
-	for i < p.hi {
-		switch c := class[p.s[i]]; {
-		case c&cDigit != 0:
-			i = s.numbers(p, i)
-		case c&cLetter != 0:
-			i = s.word(p, i)
-		case c&cHigh != 0:
-			if n := letter(p, i); n > 0 {
-				i = s.word(p, i)
-			} else {
-				_, n = utf8.DecodeRuneInString(p.s[i:p.hi])
-				i += n
+// collapse turns the values of a round into spans and tags.
+func (s *scan) collapse() {
+	slices.SortFunc(s.found, func(x, y found) int { return x.a - y.a })
+	out, k := 0, 0
+	f := 0
+	for i := range s.texts {
+		t := &s.texts[i]
+		lo := out
+		for k = t.lo; k < t.hi; {
+			if f < len(s.found) && s.found[f].a == k {
+				v := &s.found[f]
+				s.spans = append(s.spans, s.span(v))
+				tag := token{start: s.toks[v.a].start, end: s.toks[v.b-1].end, kind: tTag, gap: s.toks[v.a].gap, mark: v.kind}
+				s.toks[out] = tag
+				k, out, f = v.b, out+1, f+1
+				continue
 			}
-		default:
-			i++
+			s.toks[out] = s.toks[k]
+			k, out = k+1, out+1
+		}
+		t.lo, t.hi = lo, out
+	}
+	s.toks = s.toks[:out]
+}
+
+func (s *scan) span(v *found) Span {
+	text := s.texts[v.text].s
+	start, end := int(s.toks[v.a].start), int(s.toks[v.b-1].end)
+	return Span{Text: v.text, Start: start, End: end, Type: s.eng.types[v.kind], Rule: v.rule, Value: s.canonical(v, text[start:end])}
+}
+
+// detect finds the values of one text.
+func (s *scan) detect(i int) {
+	t := &s.texts[i]
+	s.ti, s.text = i, t.s
+	first := len(s.found)
+	s.findCues(t)
+	s.web(t)
+	s.codes(t)
+	s.spokenEmails(t)
+	s.addresses(t)
+	if t.role != roleText {
+		s.answers(t)
+	}
+	s.cuedWords(t)
+	s.names(t)
+	s.dialog.after(s, t, first)
+}
+
+// findCues lists the phrases of the text that tell of values.
+func (s *scan) findCues(t *textInfo) {
+	s.cues = s.cues[:0]
+	for i := t.lo; i < t.hi; i++ {
+		tok := &s.toks[i]
+		if tok.flags&fCue == 0 || tok.kind != tWord || tok.mark != noKind {
+			continue
+		}
+		if n, k := s.match(s.eng.lex.cues[tok.hash], i, t.hi); n > 0 {
+			s.cues = append(s.cues, cue{a: i, b: i + n, kinds: k})
+			i += n - 1
 		}
 	}
 }
 
-// word handles the word at i and returns where to go on.
-func (s *scan) word(p piece, i int) int {
-	if s.known.begins(p, i) {
-		if end := s.said(p, i, false); end > i {
-			return end
+// match returns the length of the longest phrase at token i, and what it tells.
+func (s *scan) match(ps []phrase, i, hi int) (n int, k kinds) {
+	for p := range ps {
+		w := ps[p].words
+		if len(w)+1 <= n || i+len(w) >= hi {
+			continue
 		}
-		if end := s.name(p, i); end > i {
-			return end
+		ok := true
+		for j := range w {
+			if t := &s.toks[i+1+j]; t.hash != w[j] || t.kind != tWord || t.mark != noKind {
+				ok = false
+				break
+			}
+		}
+		if ok {
+			n, k = len(w)+1, ps[p].kinds
 		}
 	}
-	if class[p.s[i]]&cNumber != 0 && maybeNumber(p, i) {
-		if w := numberAt(p, i); w.end > i && (w.kind != wordTens || s.known.phones > 0) {
-			return s.numbers(p, i)
-		}
-	}
-	j := wordEnd(p, i)
-	if j < p.hi && isDigit(p.s[j]) {
-		return s.glued(p, i, j)
-	}
-	return j
-}
-
-// tokens appends the redaction tokens that are in the text already: "[PHONE]", "[PHONE_2]".
-func tokens(dst []Span, t string) []Span {
-	at := 0
-	for {
-		i := strings.IndexByte(t[at:], '[')
-		if i < 0 {
-			return dst
-		}
-		at += i
-		j := at + 1
-		for j < len(t) && (t[j] >= 'A' && t[j] <= 'Z' || t[j] == '_' || j > at+1 && isDigit(t[j])) {
-			j++
-		}
-		if j < len(t) && t[j] == ']' && isToken(t[at+1:j]) {
-			dst = append(dst, Span{Start: at, End: j + 1})
-		}
-		at = j
-	}
-}
-
-// isToken knows all types of tokens, also those that only other versions and configurations write.
-func isToken(s string) bool {
-	if i := strings.LastIndexByte(s, '_'); i > 0 && digitsOf(s[i+1:]) == s[i+1:] {
-		s = s[:i]
-	}
-	switch Type(s) {
-	case Person, Phone, Email, Card, SSN, IBAN, IP, URL,
-		"ADDRESS", "CVV", "CARD_EXPIRY", "BANK_ACCOUNT", "ROUTING", "ACCOUNT_ID", "PIN", "OTP", "PASSWORD",
-		"SECURITY_ANSWER", "USERNAME", "DOB", "PASSPORT", "DRIVER_LICENSE", "MEDICAL_RECORD":
-		return true
-	}
-	return false
+	return n, k
 }

@@ -82,7 +82,7 @@ func isRandom(v string) bool {
 		switch c := v[i]; {
 		case isDigit(c):
 			digits++
-		case class[c]&cLetter != 0:
+		case isLetter(c):
 			letters++
 		case strings.IndexByte("-_.%=+/", c) < 0:
 			return false

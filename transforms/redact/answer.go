@@ -1,0 +1,465 @@
+package redact
+
+// answers marks what a caller's turn answers to a question for words: a name, an address, a password.
+func (s *scan) answers(t *textInfo) {
+	d := &s.dialog
+	want := d.want
+	if t.role != roleUser {
+		return
+	}
+	if want.has(kEmail) || d.open == kEmail {
+		s.answerEmail(t)
+	}
+	if want.has(kAddress) || d.open == kAddress {
+		s.answerAddress(t)
+	}
+	if want.has(kPerson) {
+		s.answerName(t)
+	}
+	for _, k := range [...]kind{kUsername, kPassword, kAnswer} {
+		if want.has(k) {
+			s.answerWords(t, k)
+		}
+	}
+}
+
+// leadIn returns the first token of a turn that is more than an introduction: not "yes it is", nor a cue.
+func (s *scan) leadIn(t *textInfo, i int) int {
+	c := 0
+	for i < t.hi {
+		for c < len(s.cues) && s.cues[c].b <= i {
+			c++
+		}
+		if c < len(s.cues) && s.cues[c].a <= i {
+			i = s.cues[c].b
+			continue
+		}
+		w := &s.toks[i]
+		if w.kind == tSymbol && w.ch != '$' || w.kind == tWord && w.flags&(fStop|fAck|fFiller) != 0 && w.ch != 'o' || s.taken(i) {
+			i++
+			continue
+		}
+		return i
+	}
+	return i
+}
+
+// refuses tells turns that give nothing: "I don't know", "I forgot".
+func (s *scan) refuses(t *textInfo) bool {
+	for i := t.lo; i < t.hi; i++ {
+		switch s.toks[i].hash {
+		case hDont, hForgot, hForget, hRemember, hIdea, hWhy, hCant, hNot:
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	hDont, hForgot, hForget   = hashWord("dont"), hashWord("forgot"), hashWord("forget")
+	hRemember, hIdea, hWhy    = hashWord("remember"), hashWord("idea"), hashWord("why")
+	hCant, hNot, hName, hThis = hashWord("cant"), hashWord("not"), hashWord("name"), hashWord("this")
+	hIts, hWas, hIm, hWith    = hashWord("its"), hashWord("was"), hashWord("im"), hashWord("with")
+)
+
+// nameWord tells whether a word can be part of a name that was asked for.
+func (s *scan) nameWord(t *textInfo, i int) bool {
+	w := &s.toks[i]
+	if w.kind != tWord || s.taken(i) || w.flags&(fAck|fFiller) != 0 && w.first() == 0 {
+		return false
+	}
+	if w.ch != 0 {
+		return true
+	}
+	if w.flags&fStop != 0 {
+		return w.caps != capNone && (w.first() == 1 || w.first() == 2 && w.last() != 0) && !s.sentenceStart(t, i)
+	}
+	if w.class != nNone && w.class != nNato && w.first() == 0 {
+		return false
+	}
+	if w.class == nDigit || w.class == nTens || w.class == nTeen || w.class == nScale {
+		return false
+	}
+	switch {
+	case w.word() == 0, w.first() != 0 && w.first() <= 2, w.caps != capNone && !s.sentenceStart(t, i):
+		return true
+	case w.word() == 1:
+		return w.last() == 1 && w.first() != 0
+	}
+	return w.first() != 0 || w.last() != 0 || w.word() == 3
+}
+
+func (s *scan) sentenceStart(t *textInfo, i int) bool {
+	return i == t.lo || s.toks[i-1].is('.') || s.toks[i-1].is('?') || s.toks[i-1].is('!') || s.toks[i].gap == gapLine
+}
+
+// answerName marks the name that a turn answers with.
+func (s *scan) answerName(t *textInfo) {
+	i := s.leadIn(t, t.lo)
+	if i >= t.hi || s.refuses(t) {
+		if i >= t.hi {
+			s.shortAnswer(t)
+		}
+		return
+	}
+	if !s.nameWord(t, i) || s.toks[i].ch != 0 && i+1 < t.hi && s.toks[i+1].ch == 0 && !s.nameWord(t, i+1) {
+		if t.hi-t.lo > 3 || !s.plainWord(i) {
+			return
+		}
+	}
+	b := s.nameEnd(t, i, true)
+	if b-i == 1 && s.toks[i].word() == 1 && s.toks[i].first() == 0 && s.toks[i].last() == 0 {
+		return
+	}
+	if s.verbAfter(t, b) && b-i == 1 && s.toks[i].word() != 0 {
+		return
+	}
+	if s.mark(i, b, kPerson, "question") {
+		s.dialog.want &^= kPerson.bit()
+		s.dialog.last, s.dialog.lastAge = kPerson, 0
+	}
+}
+
+func (s *scan) plainWord(i int) bool {
+	w := &s.toks[i]
+	return w.kind == tWord && w.class == nNone && w.ch == 0
+}
+
+// verbAfter tells whether a word follows that makes the one before it no name: "stuff that", "pizza with".
+func (s *scan) verbAfter(t *textInfo, b int) bool {
+	return b < t.hi && s.toks[b].kind == tWord && s.toks[b].flags&fStop != 0 && s.toks[b].hash != hAnd
+}
+
+// shortAnswer marks names that are words of lead-ins as well: "it's will", "mark".
+func (s *scan) shortAnswer(t *textInfo) {
+	i := t.hi - 1
+	for i >= t.lo && s.toks[i].kind == tSymbol {
+		i--
+	}
+	if i < t.lo || s.taken(i) || s.toks[i].kind != tWord || s.toks[i].flags&fCue != 0 {
+		return
+	}
+	w := &s.toks[i]
+	if w.first() == 0 || w.first() > 2 || w.len() < 3 || w.flags&fAck != 0 {
+		return
+	}
+	if i > t.lo && (s.toks[i-1].hash == hIts || s.toks[i-1].hash == hIs || s.toks[i-1].hash == hName || s.toks[i-1].hash == hThis) {
+		s.mark(i, i+1, kPerson, "question")
+	}
+}
+
+// nameEnd returns the token behind the name that begins at i.
+func (s *scan) nameEnd(t *textInfo, i int, asked bool) int {
+	n := 0
+	b := i
+	for j := i; j < t.hi && n < 5; j++ {
+		w := &s.toks[j]
+		if j > i && w.kind == tSymbol {
+			if (w.ch == '-' || w.ch == '\'') && w.gap == gapNone && j+1 < t.hi && s.toks[j+1].gap == gapNone && s.toks[j+1].kind == tWord && s.toks[j+1].ch != 's' && !s.taken(j+1) {
+				continue
+			}
+			if w.ch == '.' && w.gap == gapNone && (s.toks[j-1].ch != 0 || s.toks[j-1].flags&fTitle != 0) && s.toks[j-1].kind == tWord && j+1 < t.hi && s.toks[j+1].kind == tWord && s.toks[j+1].caps != capNone {
+				continue
+			}
+			break
+		}
+		if w.kind != tWord || s.taken(j) {
+			break
+		}
+		if j > i && s.particle(w) && j+1 < t.hi && s.nameWord(t, j+1) && s.toks[j+1].ch == 0 {
+			continue
+		}
+		if j > i && w.flags&fCue != 0 && w.word() == 1 && w.first() != 1 {
+			break
+		}
+		if j > i && w.ch != 0 && (w.ch == 'i' || w.ch == 'a') && w.caps == capNone {
+			break
+		}
+		if j > i && w.ch != 0 && w.caps == capNone && !(j+1 < t.hi && s.nameWord(t, j+1)) {
+			break
+		}
+		if j > i && !s.nameWord(t, j) || j > i && w.word() == 1 && w.caps == capNone && w.last() == 0 && w.first() != 1 {
+			break
+		}
+		if j > i && w.word() == 1 && w.caps == capNone && !(w.last() == 1 || w.first() == 1 && w.last() != 0) {
+			break
+		}
+		n++
+		b = j + 1
+	}
+	return max(b, i+1)
+}
+
+func (s *scan) particle(w *token) bool {
+	switch w.hash {
+	case hDe, hDel, hLa, hVan, hVon, hDer, hBin, hAl, hDi, hDa:
+		return true
+	}
+	return false
+}
+
+var (
+	hLa, hVan, hVon, hDer, hBin = hashWord("la"), hashWord("van"), hashWord("von"), hashWord("der"), hashWord("bin")
+	hAl, hDi, hDa               = hashWord("al"), hashWord("di"), hashWord("da")
+)
+
+// answerEmail marks what is said of an address in parts, or without a domain.
+func (s *scan) answerEmail(t *textInfo) {
+	for i := t.lo; i < t.hi; i++ {
+		if s.toks[i].mark == kEmail && s.taken(i) {
+			return
+		}
+	}
+	if s.refuses(t) {
+		return
+	}
+	i := s.leadIn(t, t.lo)
+	for i > t.lo && (s.symbolAt(i-1) == '@' || s.symbolAt(i-1) == '.' || s.symbolAt(i-1) == '_') && !s.taken(i-1) && s.toks[i-1].kind == tWord {
+		i--
+	}
+	if i >= t.hi {
+		return
+	}
+	b := i
+	common, other := 0, 0
+	for j := i; j < t.hi && j < i+24 && !s.taken(j); j++ {
+		w := &s.toks[j]
+		c := s.symbolAt(j)
+		switch {
+		case c == '@' || c == '.' || c == '_' || c == '-' || c == '+':
+			other++
+			if w.kind == tSymbol && w.ch == '.' {
+				continue
+			}
+		case w.kind == tSymbol:
+			continue
+		case w.kind == tNumber, w.ch != 0, w.class == nDigit, w.class == nTens, w.class == nTeen, w.class == nNato:
+			other++
+		case w.flags&fFiller != 0:
+			continue
+		case w.flags&(fStop|fAck) != 0:
+			if w.hash != hAs && w.hash != hIn && w.hash != hFor && !(j+1 < t.hi && s.symbolAt(j+1) == '.') {
+				j = t.hi
+				continue
+			}
+		case w.word() == 1 || w.word() == 2:
+			common++
+		default:
+			other++
+		}
+		b = j + 1
+	}
+	if other == 0 || common > 2*other {
+		return
+	}
+	if s.mark(i, b, kEmail, "question") {
+		s.dialog.value(s, t, kEmail, 3)
+		s.dialog.open, s.dialog.openAge = kEmail, 0
+	}
+}
+
+// answerAddress marks the answer to a question for an address.
+func (s *scan) answerAddress(t *textInfo) {
+	for i := t.lo; i < t.hi; i++ {
+		if s.taken(i) && s.toks[i].mark == kAddress {
+			s.extendAddress(t, i)
+			return
+		}
+	}
+	i := t.lo
+	if c := s.lastCue(t, kAddress); c > 0 {
+		i = c
+	}
+	i = s.leadIn(t, i)
+	if i >= t.hi || s.refuses(t) {
+		return
+	}
+	b, strong, content := s.addressEnd(t, i)
+	if strong == 0 && content < 2 || s.dialog.open == kAddress && !s.dialog.want.has(kAddress) && strong == 0 || b-i < 1 {
+		return
+	}
+	if s.mark(i, b, kAddress, "question") {
+		s.dialog.value(s, t, kAddress, 2)
+	}
+}
+
+// lastCue returns the end of the last cue of the type in the turn.
+func (s *scan) lastCue(t *textInfo, k kind) int {
+	for c := len(s.cues) - 1; c >= 0; c-- {
+		if s.cues[c].kinds.has(k) {
+			return s.cues[c].b
+		}
+	}
+	return 0
+}
+
+// addressEnd returns the end of the address at i, how much in it speaks for one, and how many words are unusual.
+func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
+	b = i
+	stops := 0
+	for j := i; j < t.hi && j < i+40; j++ {
+		w := &s.toks[j]
+		if s.taken(j) {
+			return b, strong, content
+		}
+		if w.kind == tSymbol {
+			if w.ch == '?' || w.ch == '!' || w.ch == '$' || w.ch == '.' && j+1 < t.hi && s.toks[j+1].gap != gapNone && w.gap == gapNone && s.toks[j+1].caps != capNone && s.toks[j-1].len() > 4 {
+				return b, strong, content
+			}
+			continue
+		}
+		if w.flags&fCue != 0 && w.kind == tWord {
+			for c := range s.cues {
+				if s.cues[c].a == j && !s.cues[c].kinds.has(kAddress) && s.cues[c].b-s.cues[c].a > 1 {
+					return b, strong, content
+				}
+			}
+		}
+		switch {
+		case w.kind == tNumber, w.class == nDigit, w.class == nTens, w.class == nTeen, w.class == nRepeat, w.class == nScale:
+			if j+1 < t.hi && s.toks[j+1].flags&fUnit != 0 && s.toks[j+1].flags&fStreet == 0 {
+				return b, strong, content
+			}
+			strong++
+		case w.flags&(fStreet|fApt) != 0 && w.flags&fStop == 0, w.flags&fState != 0 && w.len() > 2:
+			strong++
+		case w.flags&(fStop|fAck) != 0 && w.flags&(fDir|fState) == 0:
+			if stops++; stops > 2 || w.flags&fAck != 0 {
+				return b, strong, content
+			}
+			continue
+		case w.word() == 1 && w.caps == capNone && w.last() == 0 && w.flags&fDir == 0:
+			if strong == 0 {
+				return b, strong, content
+			}
+		case w.flags&fFiller != 0:
+			continue
+		default:
+			content++
+		}
+		stops = 0
+		b = j + 1
+	}
+	return b, strong, content
+}
+
+// extendAddress takes in what belongs to an address that was found in an answer: the words before and behind it.
+func (s *scan) extendAddress(t *textInfo, i int) {
+	a := i
+	for a > t.lo && !s.taken(a-1) {
+		w := &s.toks[a-1]
+		if w.kind == tSymbol && w.ch != ',' && w.ch != '-' && w.ch != '#' || w.kind == tWord && w.flags&(fStop|fAck|fFiller|fCue) != 0 {
+			break
+		}
+		a--
+	}
+	if a < i {
+		s.mark(a, i, kAddress, "question")
+	}
+	b := i
+	for b < t.hi && s.toks[b].mark == kAddress {
+		b++
+	}
+	from := b
+	for from < t.hi && s.toks[from].is(',') {
+		from++
+	}
+	if from < t.hi && !s.taken(from) && !s.sentenceStart(t, from) {
+		if end, strong, content := s.addressEnd(t, from); end > from && strong+content > 0 {
+			s.mark(from, end, kAddress, "question")
+		}
+	}
+}
+
+// answerWords marks the words that answer a question for a password, a user name or a secret.
+func (s *scan) answerWords(t *textInfo, k kind) {
+	if s.refuses(t) {
+		return
+	}
+	i := s.leadIn(t, t.lo)
+	if i >= t.hi {
+		return
+	}
+	b := s.secretEnd(t, i, k)
+	if rest := t.hi - b; b == i || rest > 9 && i-t.lo < 2 {
+		return
+	}
+	if s.mark(i, b, k, "question") {
+		s.dialog.want &^= k.bit()
+		s.dialog.last, s.dialog.lastAge = k, 0
+	}
+}
+
+// secretEnd returns the end of the words that can be a secret or a user name.
+func (s *scan) secretEnd(t *textInfo, i int, k kind) int {
+	b, n := i, 0
+	for j := i; j < t.hi && !s.taken(j); j++ {
+		w := &s.toks[j]
+		if w.kind == tSymbol {
+			if w.gap == gapNone && j+1 < t.hi && s.toks[j+1].gap == gapNone || s.symbolAt(j) == '-' || w.ch == ',' && j > i && s.codeLike(j-1, t.hi) && s.codeLike(j+1, t.hi) || w.ch == '.' && j+1 < t.hi && s.codeLike(j+1, t.hi) {
+				continue
+			}
+			if k == kPassword && w.gap == gapNone && w.ch != '.' && w.ch != ',' && w.ch != '?' {
+				b = j + 1
+				continue
+			}
+			break
+		}
+		if w.kind == tWord && w.flags&(fStop|fAck) != 0 && w.class == nNone && w.ch == 0 && s.symbolAt(j) == 0 {
+			break
+		}
+		if w.flags&fFiller != 0 {
+			continue
+		}
+		if w.kind == tWord && w.ch == 0 && w.class == nNone {
+			if n++; n > 4 {
+				break
+			}
+		}
+		b = j + 1
+	}
+	return b
+}
+
+// cuedWords marks passwords, user names and secrets behind their names: "the password is hunter two".
+func (s *scan) cuedWords(t *textInfo) {
+	for c := range s.cues {
+		cu := &s.cues[c]
+		if cu.used {
+			continue
+		}
+		for _, k := range [...]kind{kUsername, kPassword, kAnswer, kURL} {
+			if cu.kinds.has(k) {
+				s.cuedWord(t, cu, k)
+			}
+		}
+	}
+}
+
+func (s *scan) cuedWord(t *textInfo, c *cue, k kind) {
+	i, is := c.b, false
+	for i < t.hi && i < c.b+4 {
+		w := &s.toks[i]
+		if w.hash == hIs || w.hash == hWas || w.hash == hIts || w.is(':') || w.is('=') || w.class == nSymbol && w.val == '=' {
+			is = true
+		} else if !(w.flags&(fStop|fFiller) != 0 && w.kind == tWord && !is) && !(is && (w.flags&fFiller != 0 || w.hash == hA)) && !w.is('"') && !w.is(',') {
+			break
+		}
+		i++
+	}
+	if !is && s.toks[c.b-1].hash == hIs {
+		is = true
+	}
+	if !is || i >= t.hi || s.taken(i) || s.toks[i].flags&(fStop|fAck) != 0 && s.toks[i].kind == tWord {
+		return
+	}
+	if k == kURL {
+		return
+	}
+	b := s.secretEnd(t, i, k)
+	if b > i && s.mark(i, b, k, "cue") {
+		c.used = true
+		s.dialog.want &^= k.bit()
+		s.dialog.last, s.dialog.lastAge = k, 0
+	}
+}

@@ -1,0 +1,336 @@
+package redact
+
+// codes walks over the numbers and spelled codes of a text.
+func (s *scan) codes(t *textInfo) {
+	for i := t.lo; i < t.hi; {
+		if s.taken(i) || !s.starts(i, t.hi) {
+			i++
+			continue
+		}
+		hi := i + 1
+		for hi < t.hi && hi < i+maxRun && !s.taken(hi) {
+			hi++
+		}
+		if end := s.address(t, i, hi); end > i {
+			i = end
+			continue
+		}
+		s.readRun(&s.run, i, hi)
+		r := &s.run
+		if len(r.elems) == 0 {
+			i++
+			continue
+		}
+		if k, rule := s.classify(t, r); k != noKind {
+			i = s.markRun(t, r, k, rule)
+			continue
+		}
+		i = max(i+1, s.windows(t, r))
+	}
+}
+
+// maxRun is how many tokens a run can have.
+const maxRun = 400
+
+// markRun marks a run as a value and returns the token behind it.
+func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
+	a, b := s.left(t, r.a), r.b
+	digits := r.digits + r.letters
+	if s.known.keeps(r.canon) {
+		return b
+	}
+	whole := digits
+	s.dialog.value(s, t, k, whole)
+	if rule != "shape" {
+		b = s.bridge(t, r, k)
+	}
+	s.mark(a, b, k, rule)
+	return b
+}
+
+// left takes the plus sign, bracket and hash before a number in.
+func (s *scan) left(t *textInfo, i int) int {
+	for i > t.lo && !s.taken(i-1) && s.toks[i].gap == gapNone && (s.toks[i-1].is('+') || s.toks[i-1].is('(') || s.toks[i-1].is('#')) {
+		i--
+	}
+	if i > t.lo && !s.taken(i-1) && s.toks[i-1].class == nSymbol && s.toks[i-1].val == '+' {
+		i--
+	}
+	return i
+}
+
+// bridge goes on over one or two words that a recognizer made of digits, or that join two parts of a value, when the
+// value goes on behind them.
+func (s *scan) bridge(t *textInfo, r *run, k kind) int {
+	b := r.b
+	total := r.digits + r.letters
+	sz := &s.eng.sizes[k]
+	var next run
+	for range 6 {
+		if total >= max(sz.whole, sz.other) {
+			return b
+		}
+		ok := false
+		for gap := 0; gap <= 3; gap++ {
+			i := b + gap
+			if i >= t.hi || s.taken(i) {
+				break
+			}
+			w := &s.toks[i]
+			if gap > 0 && s.starts(i, t.hi) {
+				hi := i + 1
+				for hi < t.hi && hi < i+40 && !s.taken(hi) {
+					hi++
+				}
+				s.readRun(&next, i, hi)
+				if len(next.elems) == 0 || next.month || next.digits < 2 && next.b < t.hi || s.negative(t, &next) || next.scale {
+					break
+				}
+				if next.digits+next.letters+total > sz.max+2 {
+					break
+				}
+				total += next.digits + next.letters
+				b, ok = next.b, true
+				break
+			}
+			if w.kind == tSymbol && (w.ch == '?' || w.ch == '!' || w.ch == '$') || w.flags&(fUnit|fCue|fBefore) != 0 && w.flags&fAck == 0 && w.class == nNone {
+				break
+			}
+			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen)) {
+				break
+			}
+			if r.digits < 2 {
+				break
+			}
+		}
+		if !ok {
+			return b
+		}
+	}
+	return b
+}
+
+func (s *scan) hashIn(i, hi int, h uint64) bool { return i < hi && s.toks[i].hash == h }
+
+// classify returns the type of the whole run, or none.
+func (s *scan) classify(t *textInfo, r *run) (kind, string) {
+	c := s.cueFor(t, r)
+	neg := s.negative(t, r)
+	if r.month {
+		return s.date(t, r, c)
+	}
+	if c != nil && !neg {
+		if k := s.best(c.kinds, r, false); k != noKind {
+			c.used = true
+			return k, "cue"
+		}
+	}
+	if neg && r.digits < 9 {
+		return noKind, ""
+	}
+	if k := s.shape(t, r, 0, len(r.elems)); k != noKind {
+		return k, "shape"
+	}
+	if neg {
+		return noKind, ""
+	}
+	if k := s.dialog.expects(s, t, r); k != noKind {
+		return k, "question"
+	}
+	return s.long(t, r), "length"
+}
+
+// date judges a date with a month's name: one of birth where it was asked for or announced.
+func (s *scan) date(t *textInfo, r *run, c *cue) (kind, string) {
+	if c != nil && c.kinds.has(kDOB) {
+		c.used = true
+		return kDOB, "cue"
+	}
+	if c != nil && c.kinds.has(kExpiry) {
+		c.used = true
+		return kExpiry, "cue"
+	}
+	if s.dialog.wants(t, kDOB) || s.dialog.wants(t, kExpiry) {
+		if s.dialog.want.has(kExpiry) && !s.dialog.want.has(kDOB) {
+			return kExpiry, "question"
+		}
+		return kDOB, "question"
+	}
+	return noKind, ""
+}
+
+// long types a number that nothing tells of by its length: digits said one by one are a number of somebody.
+func (s *scan) long(t *textInfo, r *run) kind {
+	if r.scale || r.wide || r.point {
+		return noKind
+	}
+	if s.spokenDigits(r) >= 7 && r.digits >= 7 {
+		if r.digits == 10 || r.digits == 11 && r.canon[0] == '1' || r.digits == 7 {
+			return kPhone
+		}
+		if r.digits >= 15 {
+			return kCard
+		}
+		return kAccount
+	}
+	if r.spoken == len(r.elems) && r.digits >= 8 && r.letters == 0 {
+		if r.digits == 10 {
+			return kPhone
+		}
+		return kAccount
+	}
+	return noKind
+}
+
+func (s *scan) spokenDigits(r *run) int {
+	n := 0
+	for i := range r.elems {
+		if r.elems[i].what == eSpoken {
+			n += int(r.elems[i].n)
+		}
+	}
+	return n
+}
+
+// cueFor returns the cue that tells what the run is: the nearest before it, or one right behind it.
+func (s *scan) cueFor(t *textInfo, r *run) *cue {
+	var before *cue
+	for i := range s.cues {
+		if c := &s.cues[i]; c.b <= r.a {
+			before = c
+		} else {
+			break
+		}
+	}
+	if before != nil {
+		words := 0
+		for i := before.b; i < r.a; i++ {
+			tok := &s.toks[i]
+			if tok.kind == tTag || tok.mark != noKind {
+				words += 3
+				if before.used || codeKinds.has(tok.mark) && before.kinds.has(tok.mark) {
+					words += 20
+				}
+				continue
+			}
+			if tok.kind == tWord && tok.flags&fFiller == 0 || tok.kind == tNumber {
+				words++
+			}
+			if tok.kind == tSymbol && (tok.ch == '.' && tok.gap == gapNone || tok.ch == '?' || tok.ch == '!') && i+1 < r.a && s.toks[i+1].caps != capNone {
+				words += 4
+			}
+		}
+		if words <= 7 && !(before.used && words > 3) {
+			return before
+		}
+	}
+	for i := range s.cues {
+		c := &s.cues[i]
+		if c.a < r.b {
+			continue
+		}
+		for j := r.b; j < c.a; j++ {
+			if tok := &s.toks[j]; s.taken(j) || tok.kind == tNumber || tok.kind == tWord && tok.flags&(fStop|fAck) == 0 && tok.flags&fFiller == 0 || j > r.b+3 || tok.hash == hAnd {
+				return nil
+			}
+		}
+		return c
+	}
+	return nil
+}
+
+// best returns the type of the set that fits the run best.
+func (s *scan) best(ks kinds, r *run, loose bool) kind {
+	best, score := noKind, 0
+	n := r.digits + r.letters
+	for k := kPerson; int(k) < len(s.eng.sizes); k++ {
+		if !ks.has(k) {
+			continue
+		}
+		sz := &s.eng.sizes[k]
+		if sz.max == 0 || n < sz.min || n > sz.max {
+			continue
+		}
+		if r.letters > 0 && !s.eng.letters.has(k) {
+			if r.letters > 2 && r.letters > r.digits || k != kPhone && k != kBank && k != kCard && k != kMedical && k != kSSN {
+				continue
+			}
+		}
+		if k == kAddress && (n < 5 || r.letters > 0) || k == kAnswer || k == kEmail || k == kURL || k == kUsername && r.digits < 2 && r.letters < 3 {
+			continue
+		}
+		if k == kIP && (len(r.elems) < 4 || !r.point) {
+			continue
+		}
+		if r.digits == 0 && n < 3 {
+			continue
+		}
+		if r.scale && (k == kCard || k == kSSN || k == kAccount || k == kBank) && len(r.elems) == 1 && r.elems[0].what == eScale && n < 5 && n >= 3 && r.canon[len(r.canon)-1] == '0' && r.canon[len(r.canon)-2] == '0' {
+			continue // "my account, two hundred"
+		}
+		v := 1
+		switch {
+		case n == sz.whole:
+			v = 4
+		case n == sz.other:
+			v = 3
+		case n > sz.min && n < sz.max:
+			v = 2
+		}
+		if v > score {
+			best, score = k, v
+		}
+	}
+	return best
+}
+
+// negative tells counts, prices and times.
+func (s *scan) negative(t *textInfo, r *run) bool {
+	if r.a > t.lo {
+		p := &s.toks[r.a-1]
+		if p.kind == tSymbol && (p.ch == '$' || p.ch == 0x80 && p.len() <= 3 && isCurrency(s.text[p.start:p.end])) {
+			return true
+		}
+		if p.kind == tWord && p.flags&fBefore != 0 && p.mark == noKind {
+			return true
+		}
+		if p.kind == tWord && r.a-2 >= t.lo && (p.hash == hIs || p.flags&fStop != 0 && p.len() <= 3) && s.toks[r.a-2].flags&fBefore != 0 && s.toks[r.a-2].mark == noKind && r.digits < 8 {
+			return true
+		}
+	}
+	if r.b < t.hi {
+		n := &s.toks[r.b]
+		if n.kind == tWord && n.mark == noKind {
+			if n.flags&fUnit != 0 && (r.digits < 7 || n.flags&fCue == 0 && r.scale) {
+				return true
+			}
+			if n.gap == gapNone && n.flags&fStop == 0 && r.digits < 7 && n.len() <= 3 && r.letters == 0 && s.toks[r.b-1].kind == tNumber { // 2g, 20x
+				return n.hash != hTh
+			}
+			if (n.ch == 'a' || n.ch == 'p') && r.b+1 < t.hi && s.toks[r.b+1].letter() == 'm' {
+				return true
+			}
+			if n.class == nScale {
+				return true
+			}
+		}
+		if n.is('%') || n.is('$') {
+			return true
+		}
+	}
+	if len(r.elems) == 2 && r.elems[1].sep == ':' || len(r.elems) == 3 && r.elems[1].sep == ':' && r.elems[2].sep == ':' {
+		return true
+	}
+	if r.point && len(r.elems) == 2 {
+		return true
+	}
+	return false
+}
+
+func isCurrency(s string) bool {
+	switch s {
+	case "€", "£", "¥", "₹":
+		return true
+	}
+	return false
+}

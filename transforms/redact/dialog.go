@@ -1,0 +1,289 @@
+package redact
+
+// dialog is what the turns before tell about the one being searched.
+type dialog struct {
+	want    kinds // asked for, and not given yet
+	age     int   // turns since
+	open    kind  // a value that was given in part
+	have    int   // how much of it
+	openAge int
+	last    kind // the last value given by the caller
+	lastAge int
+	prev    uint8 // role of the turn before
+	asked   kinds // of the last question, given or not
+}
+
+func (d *dialog) reset() { *d = dialog{lastAge: 99, prev: roleText} }
+
+const (
+	wantTurns = 7 // how long a question stands
+	openTurns = 5
+	lastTurns = 4
+)
+
+// parted are the kinds whose values are said in parts.
+const parted kinds = 1<<kPhone | 1<<kSSN | 1<<kCard | 1<<kBank | 1<<kRouting | 1<<kIBAN | 1<<kAccount | 1<<kPassport | 1<<kLicense |
+	1<<kMedical | 1<<kEmail | 1<<kAddress | 1<<kOTP | 1<<kDOB | 1<<kUsername | 1<<kPassword
+
+// value notes that a value was given.
+func (d *dialog) value(s *scan, t *textInfo, k kind, n int) {
+	if t.role == roleText {
+		return
+	}
+	d.last, d.lastAge = k, 0
+	if t.role == roleAgent {
+		return
+	}
+	sz := &s.eng.sizes[k]
+	if d.open == k {
+		d.have += n
+	} else {
+		d.have = n
+	}
+	d.open, d.openAge = noKind, 0
+	if parted.has(k) && (sz.whole == 0 || d.have < sz.whole || k == kBank || k == kAccount || k == kAddress) && !(d.have == sz.other && k != kBank && k != kCard && k != kAccount) || k == kSSN && d.have < 9 && d.have != 4 {
+		d.open = k
+	}
+	d.want &^= k.bit()
+}
+
+// expects returns the type of a run by what was asked for.
+func (d *dialog) expects(s *scan, t *textInfo, r *run) kind {
+	n := r.digits + r.letters
+	switch t.role {
+	case roleAgent:
+		if (d.lastAge <= lastTurns || d.open != noKind) && d.last != noKind && n >= 2 && codeKinds.has(d.last) && (n >= 3 || d.open != noKind) && s.echo(t, r) {
+			return d.last
+		}
+	case roleUser:
+		if k := s.best(d.want&codeKinds, r, true); k != noKind && (n >= 3 || s.only(t, r)) && !(r.point && r.digits < 5) {
+			return k
+		}
+		if d.want.has(kAddress) && r.digits == 5 && !r.scale {
+			return kAddress
+		}
+		if d.open != noKind && n >= 2 && codeKinds.has(d.open) && d.openAge <= openTurns && s.goesOn(t, r) {
+			return d.open
+		}
+		if d.last != noKind && d.lastAge <= lastTurns && n >= 2 && codeKinds.has(d.last) && s.corrects(t, r) {
+			return d.last
+		}
+	}
+	return noKind
+}
+
+// wants tells whether the turn answers a question for the type, or says its answer again.
+func (d *dialog) wants(t *textInfo, k kind) bool {
+	switch t.role {
+	case roleUser:
+		return d.want.has(k) || d.last == k && d.lastAge <= 2
+	case roleAgent:
+		return d.last == k && d.lastAge <= 2
+	}
+	return false
+}
+
+// only tells whether the turn is little more than the run.
+func (s *scan) only(t *textInfo, r *run) bool {
+	other := 0
+	for i := t.lo; i < t.hi; i++ {
+		if i >= r.a && i < r.b {
+			continue
+		}
+		if tok := &s.toks[i]; tok.kind == tWord && tok.flags&(fStop|fAck|fFiller) == 0 {
+			other++
+		}
+	}
+	return other <= 1
+}
+
+// echo tells whether an agent's turn says again what it heard.
+func (s *scan) echo(t *textInfo, r *run) bool {
+	other, says := 0, false
+	for i := t.lo; i < t.hi; i++ {
+		if i >= r.a && i < r.b {
+			continue
+		}
+		tok := &s.toks[i]
+		if tok.kind != tWord || s.taken(i) {
+			continue
+		}
+		switch tok.hash {
+		case hCorrect, hRight, hThats, hConfirm, hRepeat, hHeard, hGot:
+			says = true
+		}
+		if tok.flags&(fStop|fAck|fFiller|fCue) == 0 && tok.class == nNone && tok.ch == 0 {
+			other++
+		}
+	}
+	if r.scale && r.digits < 5 && !s.only(t, r) && !says {
+		return false
+	}
+	return other <= 2 || says && other <= 6
+}
+
+var (
+	hCorrect, hRight, hThats, hConfirm = hashWord("correct"), hashWord("right"), hashWord("thats"), hashWord("confirm")
+	hRepeat, hHeard, hGot, hSorry      = hashWord("repeat"), hashWord("heard"), hashWord("got"), hashWord("sorry")
+	hNo, hActually, hMeant, hMean      = hashWord("no"), hashWord("actually"), hashWord("meant"), hashWord("mean")
+)
+
+// goesOn tells whether the run is where a turn goes on with a value: nothing but fillers stands before it.
+func (s *scan) goesOn(t *textInfo, r *run) bool {
+	words := 0
+	joined := false
+	for i := t.lo; i < r.a; i++ {
+		tok := &s.toks[i]
+		if tok.kind == tTag || tok.mark != noKind {
+			if codeKinds.has(tok.mark) {
+				words = 0
+				continue
+			}
+			return false
+		}
+		if tok.kind != tWord {
+			continue
+		}
+		if tok.flags&(fStop|fAck|fFiller) == 0 {
+			return false
+		}
+		if tok.hash == hThen || tok.flags&fFiller != 0 {
+			joined = true
+		}
+		if words++; words > 6 {
+			return false
+		}
+	}
+	if s.dialog.prev == roleUser && !joined && r.digits < 4 || r.scale && s.dialog.open != kPhone && s.dialog.open != kAddress {
+		return false
+	}
+	return true
+}
+
+// corrects tells whether the turn puts right what was said before.
+func (s *scan) corrects(t *textInfo, r *run) bool {
+	for i := t.lo; i < r.a && i < t.lo+8; i++ {
+		switch s.toks[i].hash {
+		case hNo, hSorry, hActually, hMeant, hMean:
+			return true
+		}
+	}
+	return s.only(t, r) && !r.scale && r.digits >= 3
+}
+
+// after notes what the turn asked for.
+func (d *dialog) after(s *scan, t *textInfo, first int) {
+	if t.role == roleText {
+		return
+	}
+	d.age++
+	d.openAge++
+	d.lastAge++
+	var ask kinds
+	for i := range s.cues {
+		c := &s.cues[i]
+		if c.used {
+			continue
+		}
+		if t.role == roleUser {
+			if t.hi-c.b <= 2 && t.hi-c.b >= 0 && !s.valueAfter(t, c) && s.isAfter(t, c) {
+				ask |= c.kinds
+			}
+			continue
+		}
+		if !s.valueAfter(t, c) {
+			ask |= c.kinds
+		}
+	}
+	if t.role == roleAgent {
+		q := s.question(t)
+		switch {
+		case ask != 0 && q:
+			d.want, d.age, d.asked = ask, 0, ask
+			if !ask.has(d.open) {
+				d.open = noKind
+			}
+		case q && !s.confirms(t) && d.open == noKind:
+			d.want = 0
+		case q && !s.confirms(t):
+			d.want, d.open = 0, noKind
+		}
+	} else if ask != 0 {
+		d.want |= ask
+		d.age = 0
+	}
+	if d.age > wantTurns {
+		d.want = 0
+	}
+	if d.openAge > openTurns {
+		d.open = noKind
+	}
+	d.prev = t.role
+}
+
+// isAfter tells whether the caller announces a value at the end of a turn: "my number is".
+func (s *scan) isAfter(t *textInfo, c *cue) bool {
+	for i := c.a; i < t.hi; i++ {
+		if h := s.toks[i].hash; h == hIs || h == hMy {
+			return true
+		}
+	}
+	return false
+}
+
+// valueAfter tells whether a value of the cue's kind was found behind it.
+func (s *scan) valueAfter(t *textInfo, c *cue) bool {
+	for i := c.b; i < t.hi && i < c.b+12; i++ {
+		if s.taken(i) && c.kinds.has(s.toks[i].mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// question tells whether an agent's turn asks for something.
+func (s *scan) question(t *textInfo) bool {
+	words := 0
+	for i := t.lo; i < t.hi; i++ {
+		tok := &s.toks[i]
+		if tok.is('?') {
+			return true
+		}
+		if tok.kind == tWord {
+			words++
+			switch tok.hash {
+			case hWhat, hWhats, hWhich, hCan, hCould, hMay, hPlease, hProvide, hGive, hTell, hWho, hWhos, hWhere, hWhen, hHow, hNeed, hVerify, hConfirm, hEnter, hSpell, hKnow, hDo, hDid, hIs, hWould, hAre, hWill:
+				return true
+			}
+		}
+	}
+	return words <= 7 && len(s.cues) > 0
+}
+
+// confirms tells whether an agent's turn only acknowledges or says again.
+func (s *scan) confirms(t *textInfo) bool {
+	other := 0
+	for i := t.lo; i < t.hi; i++ {
+		tok := &s.toks[i]
+		if s.taken(i) {
+			return true
+		}
+		switch tok.hash {
+		case hCorrect, hRight, hThats, hConfirm, hRepeat, hHeard, hGot:
+			return true
+		}
+		if tok.kind == tWord && tok.flags&(fStop|fAck|fFiller) == 0 {
+			other++
+		}
+	}
+	return other == 0 && t.hi-t.lo <= 8
+}
+
+var (
+	hWhat, hWhats, hWhich, hCan, hCould = hashWord("what"), hashWord("whats"), hashWord("which"), hashWord("can"), hashWord("could")
+	hMay, hPlease, hProvide, hGive      = hashWord("may"), hashWord("please"), hashWord("provide"), hashWord("give")
+	hTell, hWho, hWhos, hWhere, hWhen   = hashWord("tell"), hashWord("who"), hashWord("whos"), hashWord("where"), hashWord("when")
+	hHow, hNeed, hVerify, hEnter        = hashWord("how"), hashWord("need"), hashWord("verify"), hashWord("enter")
+	hSpell, hKnow, hDo, hDid, hWould    = hashWord("spell"), hashWord("know"), hashWord("do"), hashWord("did"), hashWord("would")
+	hAre, hWill, hAt                    = hashWord("are"), hashWord("will"), hashWord("at")
+)

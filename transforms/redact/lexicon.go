@@ -1,0 +1,336 @@
+package redact
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed data/*.gz data/*.txt
+var dataFiles embed.FS
+
+// What a word is, as far as detectors ask. The tiers of names and words are two bits each: 0 not in the list, 1 the most
+// frequent.
+const (
+	fStop uint32 = 1 << iota
+	fFiller
+	fAck
+	fUnit
+	fBefore
+	fCurrency
+	fStreet
+	fDir
+	fApt
+	fTitle
+	fTLD
+	fProvider
+	fState
+	fPlace
+	fOrg
+	fCue
+	fNameCue
+	fKnown // a part of a name that this call knows
+	fKeep  // a part of a name that stays
+	fWeakKnown
+
+	firstShift = 24
+	lastShift  = 26
+	wordShift  = 28
+	tierMask   = 3
+)
+
+// numClass is how a word takes part in a number or code.
+type numClass uint8
+
+const (
+	nNone numClass = iota
+	nDigit
+	nTeen
+	nTens
+	nScale
+	nRepeat
+	nHomophone
+	nOrdinal
+	nMonth
+	nSymbol
+	nNato
+	nLetter
+)
+
+// entry is what the lexicon knows of a word. A word can be a homophone or a letter besides its class.
+type entry struct {
+	flags uint32
+	class numClass
+	val   uint8 // number, month, or character
+	alt   uint8 // digit of a homophone + '0', or the letter of a letter word
+}
+
+func (e entry) first() uint32 { return e.flags >> firstShift & tierMask }
+func (e entry) last() uint32  { return e.flags >> lastShift & tierMask }
+func (e entry) word() uint32  { return e.flags >> wordShift & tierMask }
+
+// lexicon maps the hash of a word to its entry: open addressing, the words themselves are not kept.
+type lexicon struct {
+	keys  []uint64
+	vals  []entry
+	mask  uint64
+	n     int
+	cues  map[uint64][]phrase
+	names map[uint64][]phrase
+}
+
+// phrase is a row of words that a value follows.
+type phrase struct {
+	words []uint64 // without the first
+	kinds kinds
+}
+
+const (
+	hashSeed  = 14695981039346656037
+	hashPrime = 1099511628211
+)
+
+func hashWord(s string) uint64 {
+	h := uint64(hashSeed)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * hashPrime
+	}
+	return h
+}
+
+func (l *lexicon) slot(h uint64) *entry {
+	for i := (h ^ h>>29) & l.mask; ; i = (i + 1) & l.mask {
+		switch l.keys[i] {
+		case h:
+			return &l.vals[i]
+		case 0:
+			return nil
+		}
+	}
+}
+
+func (l *lexicon) get(h uint64) entry {
+	if e := l.slot(h); e != nil {
+		return *e
+	}
+	return entry{}
+}
+
+// put returns the entry of the word to be changed; the table grows as needed.
+func (l *lexicon) put(word string) *entry {
+	if l.n*2 >= len(l.keys) {
+		l.grow()
+	}
+	h := hashWord(word)
+	for i := (h ^ h>>29) & l.mask; ; i = (i + 1) & l.mask {
+		if l.keys[i] == h {
+			return &l.vals[i]
+		}
+		if l.keys[i] == 0 {
+			l.keys[i] = h
+			l.n++
+			return &l.vals[i]
+		}
+	}
+}
+
+func (l *lexicon) grow() {
+	keys, vals := l.keys, l.vals
+	size := max(1<<18, 2*len(keys))
+	l.keys, l.vals, l.mask = make([]uint64, size), make([]entry, size), uint64(size-1)
+	for k, h := range keys {
+		if h == 0 {
+			continue
+		}
+		i := (h ^ h>>29) & l.mask
+		for l.keys[i] != 0 {
+			i = (i + 1) & l.mask
+		}
+		l.keys[i], l.vals[i] = h, vals[k]
+	}
+}
+
+// tiered reads a list of words in which "#1" and the like begin a tier.
+func (l *lexicon) tiered(file string, shift int) error {
+	data, err := dataFiles.ReadFile("data/" + file)
+	if err != nil {
+		return err
+	}
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	in := bufio.NewScanner(z)
+	tier := uint32(0)
+	for in.Scan() {
+		if w := in.Text(); w[0] == '#' {
+			tier = uint32(w[1] - '0')
+		} else {
+			l.put(w).flags |= tier << shift
+		}
+	}
+	return in.Err()
+}
+
+var flagLists = map[string]uint32{
+	"stop": fStop, "filler": fFiller, "ack": fAck, "unit": fUnit, "before": fBefore, "currency": fCurrency, "street": fStreet,
+	"dir": fDir, "apt": fApt, "title": fTitle, "tld": fTLD, "provider": fProvider, "state": fState, "place": fPlace, "org": fOrg,
+}
+
+var numLists = map[string]numClass{
+	"digit": nDigit, "teen": nTeen, "tens": nTens, "scale": nScale, "repeat": nRepeat, "ordinal": nOrdinal, "month": nMonth,
+	"symbol": nSymbol, "nato": nNato,
+}
+
+// language reads the words of a language file.
+func (l *lexicon) language(name string, custom func(string) (kind, bool)) error {
+	f, err := dataFiles.Open("data/" + name + ".txt")
+	if err != nil {
+		return fmt.Errorf("unknown language %q: this version speaks en and es", name)
+	}
+	defer func() { _ = f.Close() }()
+	return l.load(f, custom)
+}
+
+func (l *lexicon) load(r io.Reader, custom func(string) (kind, bool)) error {
+	in := bufio.NewScanner(r)
+	in.Buffer(nil, 1<<20)
+	for n := 1; in.Scan(); n++ {
+		line := strings.TrimSpace(in.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		list, words, ok := strings.Cut(line, ":")
+		if !ok {
+			return fmt.Errorf("line %d: no list name", n)
+		}
+		if err := l.list(list, words, custom); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return in.Err()
+}
+
+func (l *lexicon) list(list, words string, custom func(string) (kind, bool)) error {
+	if flag := flagLists[list]; flag != 0 {
+		for w := range strings.FieldsSeq(words) {
+			l.put(foldWord(w)).flags |= flag
+		}
+		return nil
+	}
+	if t, ok := strings.CutPrefix(list, "cue "); ok {
+		k, ok := kindOf(Type(t))
+		if !ok && custom != nil {
+			k, ok = custom(t)
+		}
+		if !ok {
+			return fmt.Errorf("unknown type %q", t)
+		}
+		for p := range strings.SplitSeq(words, "|") {
+			l.phrase(l.cues, p, fCue, k.bit())
+		}
+		return nil
+	}
+	if list == "name" {
+		for p := range strings.SplitSeq(words, "|") {
+			l.phrase(l.names, p, fNameCue, 0)
+		}
+		return nil
+	}
+	return l.numbers(list, words)
+}
+
+func (l *lexicon) numbers(list, words string) error {
+	class, ok := numLists[list]
+	if !ok && list != "homophone" && list != "letter" {
+		return fmt.Errorf("unknown list %q", list)
+	}
+	for w := range strings.FieldsSeq(words) {
+		word, value, ok := strings.Cut(w, "=")
+		if !ok || value == "" {
+			return fmt.Errorf("%q has no value", w)
+		}
+		e := l.put(foldWord(word))
+		n, err := strconv.Atoi(value)
+		switch {
+		case list == "homophone" && err == nil:
+			e.alt = '0' + byte(n%10)
+		case list == "letter":
+			e.alt = value[0]
+		case class == nSymbol || class == nNato:
+			e.class, e.val = class, value[0]
+		case err != nil:
+			return fmt.Errorf("%q has no number", w)
+		default:
+			e.class, e.val = class, byte(n)
+		}
+	}
+	return nil
+}
+
+func (l *lexicon) phrase(m map[uint64][]phrase, text string, flag uint32, k kinds) {
+	var ws []uint64
+	for w := range strings.FieldsSeq(text) {
+		w = foldWord(w)
+		ws = append(ws, hashWord(w))
+		l.put(w)
+	}
+	if len(ws) == 0 {
+		return
+	}
+	l.slot(ws[0]).flags |= flag
+	for i := range m[ws[0]] { // the same words can tell of two types
+		if p := &m[ws[0]][i]; len(p.words) == len(ws)-1 && equal(p.words, ws[1:]) {
+			p.kinds |= k
+			return
+		}
+	}
+	m[ws[0]] = append(m[ws[0]], phrase{ws[1:], k})
+}
+
+func equal(a, b []uint64) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func foldWord(w string) string { return strings.ReplaceAll(fold(w), "'", "") }
+
+// baseLexicon holds the name and word lists, which every engine shares.
+var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
+	l := &lexicon{}
+	l.grow()
+	for _, f := range []struct {
+		name  string
+		shift int
+	}{{"first.txt.gz", firstShift}, {"last.txt.gz", lastShift}, {"words.txt.gz", wordShift}} {
+		if err := l.tiered(f.name, f.shift); err != nil {
+			return nil, fmt.Errorf("word list %s: %w", f.name, err)
+		}
+	}
+	return l, nil
+})
+
+func newLexicon(languages []string, custom func(string) (kind, bool)) (*lexicon, error) {
+	base, err := baseLexicon()
+	if err != nil {
+		return nil, err
+	}
+	l := &lexicon{mask: base.mask, n: base.n, cues: map[uint64][]phrase{}, names: map[uint64][]phrase{}}
+	l.keys, l.vals = append(l.keys, base.keys...), append(l.vals, base.vals...)
+	for _, name := range languages {
+		if err := l.language(name, custom); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
