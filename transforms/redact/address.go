@@ -14,6 +14,11 @@ func (s *scan) address(t *textInfo, i, hi int) int {
 	if len(r.elems) == 0 || r.month || r.digits == 0 || len(r.elems) > 1 && r.wide {
 		return 0
 	}
+	for k := 1; k < len(r.elems); k++ { // "I found 10. 1095 Market Street"
+		if r.elems[k].sep == '.' && r.elems[k].what == eWritten && s.toks[r.elems[k].a].gap != gapNone {
+			return 0
+		}
+	}
 	b := int(r.elems[0].b)
 	digits := int(r.elems[0].n)
 	if r.elems[0].what != eWritten {
@@ -130,7 +135,7 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 			break
 		}
 		switch {
-		case w.kind == tSymbol && (w.ch == ',' || w.ch == '#' || w.ch == '-' || w.ch == '.' && w.gap == gapNone && (s.toks[j-1].len() <= 5 && s.toks[j-1].flags&(fStreet|fApt|fDir|fState) != 0)):
+		case w.kind == tSymbol && (w.ch == ',' || w.ch == '#' || w.ch == '-' || w.ch == '.' && w.gap == gapNone && (j+1 == t.hi || s.toks[j+1].gap != gapNone) && (s.toks[j-1].len() <= 5 && s.toks[j-1].flags&(fStreet|fApt|fDir|fState) != 0)):
 			j++
 		case w.kind == tSymbol:
 			return last

@@ -7,11 +7,11 @@ func (s *scan) answers(t *textInfo) {
 	if t.role != roleUser {
 		return
 	}
-	if want.has(kEmail) || d.open == kEmail {
+	if want.has(kEmail) || d.open == kEmail || s.lastCue(t, kEmail) > 0 {
 		s.answerEmail(t)
 	}
-	if want.has(kAddress) || d.open == kAddress {
-		s.answerAddress(t)
+	if d.age > wordTurns {
+		return
 	}
 	if want.has(kPerson) {
 		s.answerName(t)
@@ -21,6 +21,31 @@ func (s *scan) answers(t *textInfo) {
 			s.answerWords(t, k)
 		}
 	}
+}
+
+// wordTurns is how many turns a question for words stands: other words come soon.
+const wordTurns = 2
+
+// askedAddress marks the answer to a question for an address, before its numbers are taken for others, and what the
+// agent says again of it.
+func (s *scan) askedAddress(t *textInfo) {
+	d := &s.dialog
+	switch {
+	case t.role == roleUser && (d.want.has(kAddress) && d.age <= 4 || d.open == kAddress && d.openAge <= 3):
+		s.answerAddress(t)
+	case t.role == roleAgent && d.last == kAddress && d.lastAge <= 2 && s.confirms(t) && !s.asksNew(t):
+		s.answerAddress(t)
+	}
+}
+
+// asksNew tells whether an agent's turn names something else to be given.
+func (s *scan) asksNew(t *textInfo) bool {
+	for i := range s.cues {
+		if !s.cues[i].kinds.has(kAddress) {
+			return true
+		}
+	}
+	return false
 }
 
 // leadIn returns the first token of a turn that is more than an introduction: not "yes it is", nor a cue.
@@ -107,8 +132,11 @@ func (s *scan) answerName(t *textInfo) {
 			return
 		}
 	}
+	if s.toks[i].flags&(fPlace|fUnit) != 0 && s.toks[i].first() == 0 || s.cueAt(i) {
+		return
+	}
 	b := s.nameEnd(t, i, true)
-	if b-i == 1 && s.toks[i].word() == 1 && s.toks[i].first() == 0 && s.toks[i].last() == 0 {
+	if b-i == 1 && (s.toks[i].word() == 1 || s.toks[i].word() == 2) && s.toks[i].first() == 0 && s.toks[i].last() == 0 {
 		return
 	}
 	if s.verbAfter(t, b) && b-i == 1 && s.toks[i].word() != 0 {
@@ -118,6 +146,16 @@ func (s *scan) answerName(t *textInfo) {
 		s.dialog.want &^= kPerson.bit()
 		s.dialog.last, s.dialog.lastAge = kPerson, 0
 	}
+}
+
+// cueAt tells whether a cue begins at token i.
+func (s *scan) cueAt(i int) bool {
+	for c := range s.cues {
+		if s.cues[c].a == i {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *scan) plainWord(i int) bool {
@@ -169,19 +207,17 @@ func (s *scan) nameEnd(t *textInfo, i int, asked bool) int {
 		if j > i && s.particle(w) && j+1 < t.hi && s.nameWord(t, j+1) && s.toks[j+1].ch == 0 {
 			continue
 		}
-		if j > i && w.flags&fCue != 0 && w.word() == 1 && w.first() != 1 {
+		if j > i && w.flags&fCue != 0 && s.cueAt(j) {
 			break
 		}
 		if j > i && w.ch != 0 && (w.ch == 'i' || w.ch == 'a') && w.caps == capNone {
 			break
 		}
-		if j > i && w.ch != 0 && w.caps == capNone && !(j+1 < t.hi && s.nameWord(t, j+1)) {
+		if j > i && w.ch != 0 && w.caps == capNone && !asked && !(j+1 < t.hi && s.nameWord(t, j+1)) {
 			break
 		}
-		if j > i && !s.nameWord(t, j) || j > i && w.word() == 1 && w.caps == capNone && w.last() == 0 && w.first() != 1 {
-			break
-		}
-		if j > i && w.word() == 1 && w.caps == capNone && !(w.last() == 1 || w.first() == 1 && w.last() != 0) {
+		surname := j > i && w.last() == 1 && w.flags&(fStop|fUnit|fAck|fFiller) == 0 && w.class == nNone && (s.toks[j-1].first() != 0 || s.toks[j-1].ch != 0)
+		if j > i && !surname && (!s.nameWord(t, j) || w.word() == 1 && w.caps == capNone && !(w.first() == 1 && w.last() != 0)) {
 			break
 		}
 		n++
@@ -213,7 +249,12 @@ func (s *scan) answerEmail(t *textInfo) {
 	if s.refuses(t) {
 		return
 	}
-	i := s.leadIn(t, t.lo)
+	i := t.lo
+	if c := s.lastCue(t, kEmail); c > 0 {
+		i = c
+	}
+	asked := s.dialog.want.has(kEmail) || s.dialog.open == kEmail
+	i = s.leadIn(t, i)
 	for i > t.lo && (s.symbolAt(i-1) == '@' || s.symbolAt(i-1) == '.' || s.symbolAt(i-1) == '_') && !s.taken(i-1) && s.toks[i-1].kind == tWord {
 		i--
 	}
@@ -249,7 +290,7 @@ func (s *scan) answerEmail(t *textInfo) {
 		}
 		b = j + 1
 	}
-	if other == 0 || common > 2*other {
+	if other == 0 || common > 2*other || !asked && other < 3 {
 		return
 	}
 	if s.mark(i, b, kEmail, "question") {
@@ -258,14 +299,8 @@ func (s *scan) answerEmail(t *textInfo) {
 	}
 }
 
-// answerAddress marks the answer to a question for an address.
+// answerAddress marks the address that a turn answers with: what follows its introduction, up to what is no address.
 func (s *scan) answerAddress(t *textInfo) {
-	for i := t.lo; i < t.hi; i++ {
-		if s.taken(i) && s.toks[i].mark == kAddress {
-			s.extendAddress(t, i)
-			return
-		}
-	}
 	i := t.lo
 	if c := s.lastCue(t, kAddress); c > 0 {
 		i = c
@@ -275,11 +310,50 @@ func (s *scan) answerAddress(t *textInfo) {
 		return
 	}
 	b, strong, content := s.addressEnd(t, i)
-	if strong == 0 && content < 2 || s.dialog.open == kAddress && !s.dialog.want.has(kAddress) && strong == 0 || b-i < 1 {
+	asked := s.dialog.want.has(kAddress)
+	switch {
+	case b == i:
+		return
+	case !asked && strong < 2 && !(strong == 1 && b-i <= 6 && s.dialog.age <= 3), asked && strong == 0 && (content < 1 || b < t.hi-2 || s.wishes(t)), s.wishes(t) && strong < 2:
+		return
+	case strong == 1 && content == 0 && b-i == 1 && s.toks[i].len() < 3:
 		return
 	}
-	if s.mark(i, b, kAddress, "question") {
-		s.dialog.value(s, t, kAddress, 2)
+	s.stretch(i, b, kAddress, "question")
+	s.dialog.value(s, t, kAddress, 2)
+}
+
+// wishes tells turns that want something: "I would like to order two".
+func (s *scan) wishes(t *textInfo) bool {
+	for i := t.lo; i < t.hi && i < t.lo+6; i++ {
+		switch s.toks[i].hash {
+		case hWant, hNeed, hLike, hOrder, hAdd, hFind, hBook, hGet:
+			return true
+		}
+	}
+	return false
+}
+
+var (
+	hWant, hOrder, hAdd, hFind, hBook, hGet = hashWord("want"), hashWord("order"), hashWord("add"), hashWord("find"), hashWord("book"), hashWord("get")
+)
+
+// stretch marks the tokens from a to b that are not taken.
+func (s *scan) stretch(a, b int, k kind, rule string) {
+	for a < b {
+		for a < b && (s.taken(a) || s.toks[a].kind == tSymbol) {
+			a++
+		}
+		e := a
+		for e < b && !s.taken(e) {
+			e++
+		}
+		end := e
+		for end > a && s.toks[end-1].kind == tSymbol {
+			end--
+		}
+		s.mark(a, end, k, rule)
+		a = e
 	}
 }
 
@@ -300,6 +374,11 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 	for j := i; j < t.hi && j < i+40; j++ {
 		w := &s.toks[j]
 		if s.taken(j) {
+			if w.mark == kAddress {
+				strong += 2
+				b = j + 1
+				continue
+			}
 			return b, strong, content
 		}
 		if w.kind == tSymbol {
@@ -310,7 +389,7 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 		}
 		if w.flags&fCue != 0 && w.kind == tWord {
 			for c := range s.cues {
-				if s.cues[c].a == j && !s.cues[c].kinds.has(kAddress) && s.cues[c].b-s.cues[c].a > 1 {
+				if s.cues[c].a == j && !s.cues[c].kinds.has(kAddress) && j > i {
 					return b, strong, content
 				}
 			}
@@ -334,41 +413,15 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 			}
 		case w.flags&fFiller != 0:
 			continue
-		default:
+		case w.word() == 0 || w.word() == 3 || w.caps != capNone && j > i || w.flags&(fDir|fPlace|fState) != 0 || w.first()+w.last() != 0 && w.word() != 1:
 			content++
+		case strong == 0 && content == 0:
+			return b, strong, content
 		}
 		stops = 0
 		b = j + 1
 	}
 	return b, strong, content
-}
-
-// extendAddress takes in what belongs to an address that was found in an answer: the words before and behind it.
-func (s *scan) extendAddress(t *textInfo, i int) {
-	a := i
-	for a > t.lo && !s.taken(a-1) {
-		w := &s.toks[a-1]
-		if w.kind == tSymbol && w.ch != ',' && w.ch != '-' && w.ch != '#' || w.kind == tWord && w.flags&(fStop|fAck|fFiller|fCue) != 0 {
-			break
-		}
-		a--
-	}
-	if a < i {
-		s.mark(a, i, kAddress, "question")
-	}
-	b := i
-	for b < t.hi && s.toks[b].mark == kAddress {
-		b++
-	}
-	from := b
-	for from < t.hi && s.toks[from].is(',') {
-		from++
-	}
-	if from < t.hi && !s.taken(from) && !s.sentenceStart(t, from) {
-		if end, strong, content := s.addressEnd(t, from); end > from && strong+content > 0 {
-			s.mark(from, end, kAddress, "question")
-		}
-	}
 }
 
 // answerWords marks the words that answer a question for a password, a user name or a secret.
@@ -383,6 +436,11 @@ func (s *scan) answerWords(t *textInfo, k kind) {
 	b := s.secretEnd(t, i, k)
 	if rest := t.hi - b; b == i || rest > 9 && i-t.lo < 2 {
 		return
+	}
+	if w := &s.toks[i]; w.kind == tWord && (w.word() == 1 || w.word() == 2 || w.flags&fPlace != 0 && k == kUsername) && w.first()+w.last() == 0 {
+		if k == kUsername || b-i > 2 || s.dialog.age > 1 || t.hi-b > 2 || s.wishes(t) {
+			return
+		}
 	}
 	if s.mark(i, b, k, "question") {
 		s.dialog.want &^= k.bit()

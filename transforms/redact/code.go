@@ -2,13 +2,25 @@ package redact
 
 // codes walks over the numbers and spelled codes of a text.
 func (s *scan) codes(t *textInfo) {
+	c := 0
 	for i := t.lo; i < t.hi; {
+		for c < len(s.cues) && s.cues[c].b <= i {
+			c++
+		}
+		if c < len(s.cues) && s.cues[c].a <= i { // "c v v" is no code
+			i = s.cues[c].b
+			continue
+		}
 		if s.taken(i) || !s.starts(i, t.hi) {
 			i++
 			continue
 		}
+		limit := min(t.hi, i+maxRun)
+		if c < len(s.cues) {
+			limit = min(limit, s.cues[c].a)
+		}
 		hi := i + 1
-		for hi < t.hi && hi < i+maxRun && !s.taken(hi) {
+		for hi < limit && !s.taken(hi) {
 			hi++
 		}
 		if end := s.address(t, i, hi); end > i {
@@ -17,6 +29,20 @@ func (s *scan) codes(t *textInfo) {
 		}
 		s.readRun(&s.run, i, hi)
 		r := &s.run
+		if len(r.elems) > 1 && r.elems[0].what == eLetter && r.digits > 0 {
+			n := 0
+			for n < len(r.elems) && r.elems[n].what == eLetter {
+				n++
+			}
+			if n < len(r.elems) && s.toks[r.elems[n].a].gap != gapNone {
+				a := int(r.elems[n].a)
+				if end := s.address(t, a, hi); end > a {
+					i = end
+					continue
+				}
+				s.readRun(&s.run, i, hi)
+			}
+		}
 		if len(r.elems) == 0 {
 			i++
 			continue
@@ -41,8 +67,11 @@ func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	}
 	whole := digits
 	s.dialog.value(s, t, k, whole)
-	if rule != "shape" {
+	if rule != "shape" && r.spoken > 0 {
 		b = s.bridge(t, r, k)
+	}
+	if (k == kDOB || k == kExpiry) && a > t.lo && s.toks[a-1].hash == hThe && !s.taken(a-1) {
+		a--
 	}
 	s.mark(a, b, k, rule)
 	return b
@@ -71,7 +100,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) int {
 			return b
 		}
 		ok := false
-		for gap := 0; gap <= 3; gap++ {
+		for gap := 0; gap <= 2; gap++ {
 			i := b + gap
 			if i >= t.hi || s.taken(i) {
 				break
@@ -96,7 +125,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) int {
 			if w.kind == tSymbol && (w.ch == '?' || w.ch == '!' || w.ch == '$') || w.flags&(fUnit|fCue|fBefore) != 0 && w.flags&fAck == 0 && w.class == nNone {
 				break
 			}
-			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen)) {
+			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen)) || w.kind == tWord && (w.len() > 5 || w.flags&(fStreet|fState|fNameCue) != 0 && w.flags&fAck == 0 && w.alt == 0) {
 				break
 			}
 			if r.digits < 2 {
@@ -150,11 +179,10 @@ func (s *scan) date(t *textInfo, r *run, c *cue) (kind, string) {
 		c.used = true
 		return kExpiry, "cue"
 	}
-	if s.dialog.wants(t, kDOB) || s.dialog.wants(t, kExpiry) {
-		if s.dialog.want.has(kExpiry) && !s.dialog.want.has(kDOB) {
-			return kExpiry, "question"
+	for _, k := range [...]kind{kDOB, kExpiry} {
+		if s.dialog.wants(t, k) && (t.role == roleUser || s.echo(t, r)) {
+			return k, "question"
 		}
-		return kDOB, "question"
 	}
 	return noKind, ""
 }
@@ -172,6 +200,9 @@ func (s *scan) long(t *textInfo, r *run) kind {
 			return kCard
 		}
 		return kAccount
+	}
+	if len(r.elems) == 1 && r.letters == 0 && (r.digits == 15 || r.digits == 16) && r.canon[0] >= '2' && r.canon[0] <= '6' {
+		return kCard
 	}
 	if r.spoken == len(r.elems) && r.digits >= 8 && r.letters == 0 {
 		if r.digits == 10 {

@@ -56,7 +56,8 @@ func (d *dialog) expects(s *scan, t *textInfo, r *run) kind {
 			return d.last
 		}
 	case roleUser:
-		if k := s.best(d.want&codeKinds, r, true); k != noKind && (n >= 3 || s.only(t, r)) && !(r.point && r.digits < 5) {
+		if k := s.best(d.want&codeKinds, r, true); k != noKind && (n >= 3 || s.only(t, r)) && !(r.point && r.digits < 5) && !(r.scale && !s.only(t, r) && r.digits < 7) &&
+			!(r.a-1 > t.lo && s.toks[r.a-1].hash == hAnd && s.taken(r.a-2) && r.scale) {
 			return k
 		}
 		if d.want.has(kAddress) && r.digits == 5 && !r.scale {
@@ -76,7 +77,7 @@ func (d *dialog) expects(s *scan, t *textInfo, r *run) kind {
 func (d *dialog) wants(t *textInfo, k kind) bool {
 	switch t.role {
 	case roleUser:
-		return d.want.has(k) || d.last == k && d.lastAge <= 2
+		return d.want.has(k)
 	case roleAgent:
 		return d.last == k && d.lastAge <= 2
 	}
@@ -154,7 +155,17 @@ func (s *scan) goesOn(t *textInfo, r *run) bool {
 			return false
 		}
 	}
-	if s.dialog.prev == roleUser && !joined && r.digits < 4 || r.scale && s.dialog.open != kPhone && s.dialog.open != kAddress {
+	d := &s.dialog
+	if d.prev == roleUser && !joined {
+		sz := &s.eng.sizes[d.open]
+		if r.scale || r.digits < 3 || r.digits >= 3 && string(r.canon[r.digits-2:]) == "00" || sz.whole == 0 || d.have+r.digits > max(sz.whole, sz.other) {
+			return false
+		}
+	}
+	if r.scale && d.open != kPhone && d.open != kAddress && !(d.prev == roleAgent && s.only(t, r)) {
+		return false
+	}
+	if r.a-1 > t.lo && s.toks[r.a-1].hash == hAnd && s.taken(r.a-2) {
 		return false
 	}
 	return true
@@ -195,8 +206,14 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 			ask |= c.kinds
 		}
 	}
+	if ask.has(kAnswer) {
+		ask &^= kPerson.bit() | kAddress.bit()
+	}
 	if t.role == roleAgent {
 		q := s.question(t)
+		if q && !s.confirms(t) {
+			d.lastAge = max(d.lastAge, lastTurns)
+		}
 		switch {
 		case ask != 0 && q:
 			d.want, d.age, d.asked = ask, 0, ask

@@ -11,8 +11,7 @@ func (s *scan) names(t *textInfo) {
 		case w.flags&fKnown != 0:
 			i = max(i, s.knownName(t, i)-1)
 		case w.flags&fNameCue != 0 && s.cuedName(t, i):
-		case w.flags&fTitle != 0 && i+1 < t.hi:
-			s.titled(t, i)
+		case w.flags&fTitle != 0 && i+1 < t.hi && s.titled(t, i):
 		case w.first() != 0 || w.last() != 0 || w.caps != capNone && w.word() == 0 && w.ch == 0:
 			if n := s.listed(t, i); n > i {
 				i = n - 1
@@ -21,25 +20,26 @@ func (s *scan) names(t *textInfo) {
 	}
 }
 
-// titled marks the name behind "Mr."; the title stays.
-func (s *scan) titled(t *textInfo, i int) {
+// titled marks the title at i and the name behind it.
+func (s *scan) titled(t *textInfo, i int) bool {
 	j := i + 1
 	if s.toks[j].is('.') && j+1 < t.hi {
 		j++
 	}
 	w := &s.toks[j]
 	if w.kind != tWord || s.taken(j) || w.flags&(fStop|fStreet|fState) != 0 && w.caps == capNone || w.ch != 0 {
-		return
+		return false
 	}
 	if s.toks[i].caps == capNone && !t.raw || s.toks[i].hash == hMs && t.raw && w.word() != 0 {
-		return
+		return false
 	}
 	if w.caps != capNone || w.word() == 0 || w.last() == 1 {
-		if w.caps == capNone && w.word() == 1 && w.first() == 0 {
-			return
+		if w.caps == capNone && w.word() == 1 && w.first() == 0 && w.last() != 1 {
+			return false
 		}
-		s.mark(j, s.nameEnd(t, j, false), kPerson, "title")
+		return s.mark(i, s.nameEnd(t, j, false), kPerson, "title")
 	}
+	return false
 }
 
 var hMs = hashWord("ms")
@@ -142,7 +142,20 @@ func (s *scan) keepsName(a, b int) bool {
 
 // orgAfter tells whether a word follows that makes the name one of a place or a company.
 func (s *scan) orgAfter(t *textInfo, b int) bool {
-	return b < t.hi && s.toks[b].kind == tWord && !s.taken(b) && s.toks[b].flags&(fOrg|fStreet) != 0 && (s.toks[b].caps != capNone || t.raw && s.toks[b].word() == 1 && s.toks[b].flags&fOrg != 0)
+	if b+1 < t.hi && s.toks[b].is('\'') && s.toks[b+1].ch == 's' {
+		b += 2
+	}
+	for n := 0; n < 3 && b < t.hi && s.toks[b].kind == tWord && !s.taken(b); n++ {
+		w := &s.toks[b]
+		if w.flags&fOrg != 0 || n == 0 && w.flags&fStreet != 0 && w.caps != capNone {
+			return true
+		}
+		if w.caps == capNone {
+			return false
+		}
+		b++
+	}
+	return false
 }
 
 // listed marks the name that begins at i by the lists and by capitals, and returns the token behind it.
@@ -185,7 +198,12 @@ func (s *scan) listed(t *textInfo, i int) int {
 			return b
 		}
 	case first.flags&(fPlace|fState) == 0:
+		if i > t.lo && placeCue(s.toks[i-1].hash) || start && b < t.hi && s.toks[b].kind == tWord && s.toks[b].hash == hSounds {
+			break
+		}
 		ok := first.first() != 0 && first.first() <= 2 && first.word() == 0
+		ok = ok || first.word() == 0 && first.last() != 0 && first.last() <= 2 && first.len() > 3 && !start
+		ok = ok || first.word() == 0 && start && first.len() > 3 && b < t.hi && (s.toks[b].is(',') && b+1 < t.hi && s.toks[b+1].hash == hCan || s.toks[b].is(':') && first.last()+first.first() != 0 || s.toks[b].hash == hIs && first.last()+first.first() != 0)
 		ok = ok || first.first() == 3 && first.word() == 0 && (first.last() == 0 || s.personal(t, i, b))
 		ok = ok || first.word() == 0 && s.personal(t, i, b)
 		if ok && s.markName(t, i, b, "list") {
@@ -195,7 +213,19 @@ func (s *scan) listed(t *textInfo, i int) int {
 	return max(b, i+1)
 }
 
-var hOfficial = hashWord("official")
+// placeCue tells words that stand before the names of places.
+func placeCue(h uint64) bool {
+	switch h {
+	case hIn, hFrom, hTo, hAt, hNear, hThe, hAround, hVisit, hA, hAn:
+		return true
+	}
+	return false
+}
+
+var (
+	hOfficial, hFrom, hTo, hNear  = hashWord("official"), hashWord("from"), hashWord("to"), hashWord("near")
+	hAround, hVisit, hAn, hSounds = hashWord("around"), hashWord("visit"), hashWord("an"), hashWord("sounds")
+)
 
 // capsEnd returns the token behind the capitalized words from i on.
 func (s *scan) capsEnd(t *textInfo, i int) int {
@@ -292,7 +322,7 @@ func (s *scan) listedRaw(t *textInfo, i int) int {
 			return i
 		}
 	}
-	if w.word() == 0 && (w.first() == 1 || w.first() == 2 && w.last() != 1) && w.len() > 2 {
+	if w.word() == 0 && w.first() <= 2 && i+1 < t.hi && (s.toks[i+1].hash == hHere || s.toks[i+1].hash == hSpeaking) {
 		s.markName(t, i, i+1, "list")
 		return i + 1
 	}

@@ -88,7 +88,41 @@ func (s *scan) starts(i, hi int) bool {
 		case nNato:
 			return i+1 < hi && s.codeLike(i+1, hi)
 		}
+		if s.gluedCode(i, hi) {
+			return true
+		}
+		if t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) {
+			return true
+		}
 		return t.ch != 0 && s.letterAt(i, hi, false)
+	}
+	return false
+}
+
+// gluedCode tells whether the word at i is the beginning of a code: "GB" of "GB49AHER".
+func (s *scan) gluedCode(i, hi int) bool {
+	t := &s.toks[i]
+	if i+1 >= hi || t.len() > 4 || s.toks[i+1].kind != tNumber || s.toks[i+1].gap != gapNone {
+		return false
+	}
+	for k := t.start; k < t.end; k++ {
+		if !isLetter(s.text[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+// lettersWanted tells whether a code with letters was announced or asked for.
+func (s *scan) lettersWanted(i int) bool {
+	d := &s.dialog
+	if (d.want | d.open.bit()).any(s.eng.letters) {
+		return true
+	}
+	for c := range s.cues {
+		if b := s.cues[c].b; b <= i && b > i-5 && s.cues[c].kinds.any(s.eng.letters) {
+			return true
+		}
 	}
 	return false
 }
@@ -212,7 +246,7 @@ func (s *scan) between(r *run, i, hi int) (int, byte) {
 				if t.ch == '/' || t.ch == ':' {
 					r.wide = true
 				}
-				if t.ch == '.' && i+1 < hi && s.toks[i+1].gap != gapNone && s.toks[i+1].caps != capNone && s.toks[i+1].len() > 1 {
+				if t.ch == '.' && i+1 < hi && s.toks[i+1].gap != gapNone && (s.toks[i+1].caps != capNone && s.toks[i+1].len() > 1 || s.toks[i+1].kind == tNumber && symbols == 1 && s.toks[i-1].kind == tNumber && s.toks[i-1].len() <= 2) {
 					return hi, 0
 				}
 				if t.ch == ',' && i+1 < hi && s.toks[i+1].gap == gapNone && r.digits > 0 && r.spoken == 0 && s.toks[i+1].len() == 3 {
@@ -285,7 +319,7 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 	}
 	if !first && t.alt != 0 {
 		last := r.elems[len(r.elems)-1].what
-		if isDigit(t.alt) && (last == eSpoken || last == ePair) && sep == 0 && s.numeric(i+1, hi) && s.toks[i+1].kind == tWord {
+		if isDigit(t.alt) && (last == eSpoken || last == ePair) && r.spoken >= 2 && sep == 0 && s.numeric(i+1, hi) && s.toks[i+1].kind == tWord {
 			r.add(i, i+1, eSpoken, sep, t.alt)
 			return 1
 		}
@@ -294,12 +328,16 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 			return 1
 		}
 	}
-	if t.class == nNato && (first || r.elems[len(r.elems)-1].what == eLetter || s.codeLike(i+1, hi)) && (!first || s.codeLike(i+1, hi)) {
+	if t.class == nNato && (s.codeLike(i+1, hi) || !first && s.toks[i-1].class == nNato) {
 		r.add(i, i+1, eLetter, sep, t.val)
 		return 1
 	}
 	if t.ch == 0 {
 		return s.readGlued(r, i, hi, sep)
+	}
+	if first && (t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) || s.gluedCode(i, hi)) {
+		r.add(i, i+1, eLetter, sep, t.ch)
+		return 1
 	}
 	if !s.letterAt(i, hi, !first) || first && t.gap == gapNone && i > 0 && s.toks[i-1].is('\'') {
 		return 0
@@ -318,10 +356,10 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 // readGlued takes short words that are part of a code: "AB" of "AB123", "XK" between numbers.
 func (s *scan) readGlued(r *run, i, hi int, sep byte) int {
 	t := &s.toks[i]
-	if len(r.elems) == 0 || t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd {
+	if len(r.elems) == 0 && !s.gluedCode(i, hi) || len(r.elems) > 0 && t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd {
 		return 0
 	}
-	if s.toks[i-1].kind == tSymbol && !s.numeric(i+1, hi) && t.caps != capAll {
+	if len(r.elems) > 0 && s.toks[i-1].kind == tSymbol && !s.numeric(i+1, hi) && t.caps != capAll {
 		return 0
 	}
 	if t.flags&(fUnit|fStreet|fState) != 0 && !(t.gap == gapNone && s.numeric(i+1, hi)) {

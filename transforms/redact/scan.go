@@ -150,6 +150,7 @@ func (s *scan) collapse() {
 		lo := out
 		for k = t.lo; k < t.hi; {
 			if f < len(s.found) && s.found[f].a == k {
+				f = s.join(f)
 				v := &s.found[f]
 				s.spans = append(s.spans, s.span(v))
 				tag := token{start: s.toks[v.a].start, end: s.toks[v.b-1].end, kind: tTag, gap: s.toks[v.a].gap, mark: v.kind}
@@ -165,6 +166,28 @@ func (s *scan) collapse() {
 	s.toks = s.toks[:out]
 }
 
+// join makes one of values of words that follow one another, and returns its index.
+func (s *scan) join(f int) int {
+	for f+1 < len(s.found) {
+		v, n := &s.found[f], &s.found[f+1]
+		if v.kind != n.kind || v.text != n.text || v.kind != kAddress && v.kind != kPerson && v.kind != kEmail {
+			break
+		}
+		gap := n.a - v.b
+		if gap > 2 || gap > 0 && v.kind != kAddress {
+			break
+		}
+		for i := v.b; i < n.a; i++ {
+			if !s.toks[i].is(',') {
+				return f
+			}
+		}
+		n.a = v.a
+		f++
+	}
+	return f
+}
+
 func (s *scan) span(v *found) Span {
 	text := s.texts[v.text].s
 	start, end := int(s.toks[v.a].start), int(s.toks[v.b-1].end)
@@ -178,12 +201,12 @@ func (s *scan) detect(i int) {
 	first := len(s.found)
 	s.findCues(t)
 	s.web(t)
-	s.codes(t)
+	s.spokenURLs(t)
 	s.spokenEmails(t)
+	s.askedAddress(t)
+	s.codes(t)
 	s.addresses(t)
-	if t.role != roleText {
-		s.answers(t)
-	}
+	s.answers(t)
 	s.cuedWords(t)
 	s.names(t)
 	s.dialog.after(s, t, first)
@@ -211,15 +234,19 @@ func (s *scan) match(ps []phrase, i, hi int) (n int, k kinds) {
 		if len(w)+1 <= n || i+len(w) >= hi {
 			continue
 		}
-		ok := true
-		for j := range w {
-			if t := &s.toks[i+1+j]; t.hash != w[j] || t.kind != tWord || t.mark != noKind {
-				ok = false
+		j, m := i+1, 0
+		for ; m < len(w) && j < hi; j++ {
+			t := &s.toks[j]
+			if t.kind == tSymbol && t.gap == gapNone && (t.ch == '.' || t.ch == '-' || t.ch == '\'') { // d.o.b., e-mail
+				continue
+			}
+			if t.hash != w[m] || t.kind != tWord || t.mark != noKind {
 				break
 			}
+			m++
 		}
-		if ok {
-			n, k = len(w)+1, ps[p].kinds
+		if m == len(w) && j-i > n {
+			n, k = j-i, ps[p].kinds
 		}
 	}
 	return n, k

@@ -202,6 +202,15 @@ func (s *scan) isPhone(t *textInfo, r *run, el []elem, d []byte, written int) bo
 	if isDateShape(el) {
 		return false
 	}
+	if d[0] == '0' && len(d) >= 9 && len(d) <= 12 && len(el) >= 2 && len(el) <= 5 {
+		ok := true
+		for i := range el {
+			ok = ok && el[i].n >= 2
+		}
+		if ok {
+			return true
+		}
+	}
 	if s.eng.nanp {
 		if shaped(el, 3, 3, 4) || shaped(el, 1, 3, 3, 4) && d[0] == '1' || shaped(el, 3, 7) || shaped(el, 6, 4) {
 			return d[len(d)-10] >= '2'

@@ -91,7 +91,7 @@ type size struct{ min, max, whole, other int }
 
 var sizes = [numKinds]size{
 	kPhone: {3, 16, 10, 11}, kSSN: {2, 11, 9, 4}, kCard: {3, 22, 16, 15}, kCVV: {3, 4, 3, 4}, kExpiry: {2, 8, 4, 6},
-	kBank: {3, 24, 10, 12}, kRouting: {3, 10, 9, 9}, kIBAN: {2, 36, 22, 20}, kAccount: {3, 24, 8, 6}, kPIN: {3, 12, 4, 6},
+	kBank: {3, 24, 10, 12}, kRouting: {3, 10, 9, 9}, kIBAN: {2, 36, 22, 20}, kAccount: {4, 24, 8, 6}, kPIN: {3, 12, 4, 6},
 	kOTP: {3, 10, 6, 4}, kPassword: {2, 40, 0, 0}, kUsername: {2, 40, 0, 0}, kDOB: {2, 8, 8, 6}, kPassport: {3, 14, 9, 8},
 	kLicense: {3, 20, 8, 7}, kMedical: {3, 16, 8, 7}, kIP: {4, 12, 0, 0}, kAddress: {1, 20, 5, 5}, kAnswer: {1, 20, 0, 0},
 	kURL: {1, 40, 0, 0}, kEmail: {1, 40, 0, 0},

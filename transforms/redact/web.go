@@ -136,10 +136,10 @@ func (s *scan) symbolAt(i int) byte {
 // spokenEmails finds addresses that are said: "maria dot h at example dot com", and URLs.
 func (s *scan) spokenEmails(t *textInfo) {
 	for i := t.lo + 1; i+1 < t.hi; i++ {
-		if s.taken(i) || s.symbolAt(i) != '.' || s.toks[i].is('.') && s.toks[i].gap == gapNone && s.toks[i+1].gap == gapNone {
+		if s.taken(i) || s.symbolAt(i) != '.' || s.toks[i].is('.') && (s.toks[i].gap == gapNone || s.toks[i+1].gap == gapNone) {
 			continue
 		}
-		if tld := &s.toks[i+1]; tld.kind != tWord || tld.flags&fTLD == 0 || s.taken(i+1) {
+		if tld := &s.toks[i+1]; tld.kind != tWord || s.taken(i+1) || tld.flags&fTLD == 0 && (tld.len() != 2 || s.toks[i].is('.')) {
 			continue
 		}
 		b := i + 2
