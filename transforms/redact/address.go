@@ -31,7 +31,8 @@ func (s *scan) address(t *textInfo, i, hi int) int {
 	if digits > 7 {
 		return 0
 	}
-	end := s.streetEnd(t, b)
+	named := len(r.elems) > 1 && int(r.elems[1].b) == b && r.elems[1].what == eLetter // "1201 K Street"
+	end := s.streetEnd(t, b, named)
 	if end == 0 {
 		return 0
 	}
@@ -44,8 +45,11 @@ func (s *scan) address(t *textInfo, i, hi int) int {
 }
 
 // streetEnd returns the token behind "main street" at b: up to four words and a street word, or 0.
-func (s *scan) streetEnd(t *textInfo, b int) int {
+func (s *scan) streetEnd(t *textInfo, b int, named bool) int {
 	words := 0
+	if named {
+		words = 1
+	}
 	for j := b; j < t.hi && j < b+9; j++ {
 		w := &s.toks[j]
 		if s.taken(j) {
@@ -58,7 +62,7 @@ func (s *scan) streetEnd(t *textInfo, b int) int {
 			return 0
 		}
 		if w.kind == tNumber {
-			if w.len() > 3 || words > 0 {
+			if w.len() > 3 || words > 0 && !(j+1 < t.hi && s.toks[j+1].gap == gapNone && s.toks[j+1].kind == tWord) {
 				return 0
 			}
 			continue
@@ -135,6 +139,27 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 			break
 		}
 		switch {
+		case w.is('#') && j+1 < t.hi && s.toks[j+1].kind != tSymbol && !s.taken(j+1):
+			j = s.unitEnd(t, j+1)
+			last, loose = j, 0
+		case w.letter() != 0 && w.ch != 'i' && j+2 < t.hi && s.toks[j+1].is('-') && s.toks[j+1].gap == gapNone && s.toks[j+2].kind == tNumber && s.toks[j+2].gap == gapNone && !s.taken(j+2):
+			j += 3
+			last = j
+		case (w.kind == tNumber && w.len() < 3 && j+2 < t.hi && s.toks[j+1].gap == gapNone && s.toks[j+2].hash == hFloor || w.class == nOrdinal && j+1 < t.hi && s.toks[j+1].hash == hFloor):
+			if j++; w.kind == tNumber {
+				j++
+			}
+			j++
+			last = j
+		case w.hash == hNumber && loose == 0 && j == last && s.codeLike(j+1, t.hi) && !s.taken(j+1):
+			s.readRun(&s.run, j+1, min(t.hi, j+12))
+			if len(s.run.elems) == 0 {
+				return last
+			}
+			j = s.limitUnit()
+			last = j
+		case w.hash == hOf && s.toks[j-1].hash == hDistrict:
+			j++
 		case w.kind == tSymbol && (w.ch == ',' || w.ch == '#' || w.ch == '-' || w.ch == '.' && w.gap == gapNone && (j+1 == t.hi || s.toks[j+1].gap != gapNone) && (s.toks[j-1].len() <= 5 && s.toks[j-1].flags&(fStreet|fApt|fDir|fState) != 0)):
 			j++
 		case w.kind == tSymbol:
@@ -143,6 +168,11 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 			n := j + 1
 			for n < t.hi && (s.toks[n].is('#') || s.toks[n].is('.') || s.toks[n].hash == hNumber) {
 				n++
+			}
+			if n < t.hi && s.toks[n].letter() == 'a' && !s.taken(n) {
+				j = n + 1
+				last, loose = j, 0
+				continue
 			}
 			if n < t.hi && s.codeLike(n, t.hi) && !s.taken(n) {
 				s.readRun(&s.run, n, min(t.hi, n+12))
@@ -205,6 +235,17 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 		}
 	}
 	return last
+}
+
+var hFloor, hDistrict = hashWord("floor"), hashWord("district")
+
+// unitEnd returns the token behind the number of a unit at i: "c", "K2", "12".
+func (s *scan) unitEnd(t *textInfo, i int) int {
+	j := i + 1
+	for j < t.hi && s.toks[j].gap == gapNone && !s.taken(j) && (s.toks[j].kind == tNumber || s.toks[j].kind == tWord || s.toks[j].is('-') && j+1 < t.hi && s.toks[j+1].gap == gapNone) {
+		j++
+	}
+	return j
 }
 
 // limitUnit returns the end of the number of a unit: one written number, or what was said.

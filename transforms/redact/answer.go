@@ -14,6 +14,7 @@ func (s *scan) answers(t *textInfo) {
 		return
 	}
 	if want.has(kPerson) {
+		s.shortName(t)
 		s.answerName(t)
 	}
 	for _, k := range [...]kind{kUsername, kPassword, kAnswer} {
@@ -60,7 +61,10 @@ func (s *scan) leadIn(t *textInfo, i int) int {
 			continue
 		}
 		w := &s.toks[i]
-		if w.kind == tSymbol && w.ch != '$' || w.kind == tWord && w.flags&(fStop|fAck|fFiller) != 0 && w.ch != 'o' || s.taken(i) {
+		if w.kind == tWord && w.class == nDigit && (w.val > 0 || s.numeric(i+1, t.hi)) && !s.taken(i) {
+			return i
+		}
+		if w.kind == tSymbol && w.ch != '$' || w.kind == tWord && w.flags&(fStop|fAck|fFiller) != 0 || s.taken(i) {
 			i++
 			continue
 		}
@@ -168,6 +172,27 @@ func (s *scan) verbAfter(t *textInfo, b int) bool {
 	return b < t.hi && s.toks[b].kind == tWord && s.toks[b].flags&fStop != 0 && s.toks[b].hash != hAnd
 }
 
+// shortName marks a name that is a word of lead-ins behind one: "yes it's mark, make it two".
+func (s *scan) shortName(t *textInfo) {
+	for i := t.lo; i+1 < t.hi; i++ {
+		switch s.toks[i].hash {
+		case hIts, hName, hThis:
+		case hIs:
+			if i == t.lo || s.toks[i-1].hash != hName && s.toks[i-1].hash != hThis && s.toks[i-1].hash != hIt {
+				continue
+			}
+		default:
+			continue
+		}
+		if w := &s.toks[i+1]; w.kind == tWord && !s.taken(i+1) && w.first() == 1 && w.flags&fAck == 0 && w.hash != hIs {
+			if s.mark(i+1, s.nameEnd(t, i+1, true), kPerson, "question") {
+				s.dialog.want &^= kPerson.bit()
+			}
+			return
+		}
+	}
+}
+
 // shortAnswer marks names that are words of lead-ins as well: "it's will", "mark".
 func (s *scan) shortAnswer(t *textInfo) {
 	i := t.hi - 1
@@ -215,6 +240,11 @@ func (s *scan) nameEnd(t *textInfo, i int, asked bool) int {
 		}
 		if j > i && w.ch != 0 && w.caps == capNone && !asked && !(j+1 < t.hi && s.nameWord(t, j+1)) {
 			break
+		}
+		if j == i+1 && w.last() != 0 && w.word() != 1 && s.toks[i].first() == 1 && w.flags&(fStop|fUnit|fAck|fFiller|fCue) == 0 && w.class == nNone {
+			n++
+			b = j + 1
+			continue
 		}
 		surname := j > i && w.last() == 1 && w.flags&(fStop|fUnit|fAck|fFiller) == 0 && w.class == nNone && (s.toks[j-1].first() != 0 || s.toks[j-1].ch != 0)
 		if j > i && !surname && (!s.nameWord(t, j) || w.word() == 1 && w.caps == capNone && !(w.first() == 1 && w.last() != 0)) {
@@ -309,6 +339,9 @@ func (s *scan) answerAddress(t *textInfo) {
 	if i >= t.hi || s.refuses(t) {
 		return
 	}
+	if i > t.lo && s.numeric(i, t.hi) && (s.toks[i-1].hash == hNo || s.toks[i-1].hash == hNumber) && !s.taken(i-1) {
+		i--
+	}
 	b, strong, content := s.addressEnd(t, i)
 	asked := s.dialog.want.has(kAddress)
 	switch {
@@ -402,13 +435,13 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 			strong++
 		case w.flags&(fStreet|fApt) != 0 && w.flags&fStop == 0, w.flags&fState != 0 && w.len() > 2:
 			strong++
-		case w.flags&(fStop|fAck) != 0 && w.flags&(fDir|fState) == 0:
+		case w.flags&(fStop|fAck) != 0 && w.flags&(fDir|fState) == 0 && !(w.hash == hNo && s.numeric(j+1, t.hi)):
 			if stops++; stops > 2 || w.flags&fAck != 0 {
 				return b, strong, content
 			}
 			continue
 		case w.word() == 1 && w.caps == capNone && w.last() == 0 && w.flags&fDir == 0:
-			if strong == 0 {
+			if strong == 0 && content == 0 {
 				return b, strong, content
 			}
 		case w.flags&fFiller != 0:
@@ -434,7 +467,7 @@ func (s *scan) answerWords(t *textInfo, k kind) {
 		return
 	}
 	b := s.secretEnd(t, i, k)
-	if rest := t.hi - b; b == i || rest > 9 && i-t.lo < 2 {
+	if rest := t.hi - b; b == i || rest > 9 && i-t.lo < 2 && (s.toks[i].word() != 0 || k != kAnswer) {
 		return
 	}
 	if w := &s.toks[i]; w.kind == tWord && (w.word() == 1 || w.word() == 2 || w.flags&fPlace != 0 && k == kUsername) && w.first()+w.last() == 0 {

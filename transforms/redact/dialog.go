@@ -52,6 +52,9 @@ func (d *dialog) expects(s *scan, t *textInfo, r *run) kind {
 	n := r.digits + r.letters
 	switch t.role {
 	case roleAgent:
+		if d.last == kAddress && d.lastAge <= 2 && n >= 2 && s.echo(t, r) && s.only(t, r) {
+			return kAddress
+		}
 		if (d.lastAge <= lastTurns || d.open != noKind) && d.last != noKind && n >= 2 && codeKinds.has(d.last) && (n >= 3 || d.open != noKind) && s.echo(t, r) {
 			return d.last
 		}

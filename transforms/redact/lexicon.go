@@ -263,6 +263,8 @@ func (l *lexicon) numbers(list, words string) error {
 			e.alt = '0' + byte(n%10)
 		case list == "letter":
 			e.alt = value[0]
+		case class == nNato && e.class != nNone: // november
+			e.alt = value[0]
 		case class == nSymbol || class == nNato:
 			e.class, e.val = class, value[0]
 		case err != nil:
@@ -315,6 +317,11 @@ var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
 	}{{"first.txt.gz", firstShift}, {"last.txt.gz", lastShift}, {"words.txt.gz", wordShift}} {
 		if err := l.tiered(f.name, f.shift); err != nil {
 			return nil, fmt.Errorf("word list %s: %w", f.name, err)
+		}
+	}
+	for i := range l.vals { // john is a name, whatever else it is
+		if e := &l.vals[i]; e.first() == 1 && e.word() == 3 {
+			e.flags &^= tierMask << wordShift
 		}
 	}
 	return l, nil

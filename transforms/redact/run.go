@@ -362,7 +362,7 @@ func (s *scan) readGlued(r *run, i, hi int, sep byte) int {
 	if len(r.elems) > 0 && s.toks[i-1].kind == tSymbol && !s.numeric(i+1, hi) && t.caps != capAll {
 		return 0
 	}
-	if t.flags&(fUnit|fStreet|fState) != 0 && !(t.gap == gapNone && s.numeric(i+1, hi)) {
+	if t.flags&(fUnit|fStreet|fState) != 0 && !s.gluedCode(i, hi) && !(t.gap == gapNone && s.numeric(i+1, hi)) {
 		return 0
 	}
 	off := len(r.canon)

@@ -131,11 +131,27 @@ func (s *scan) mark(a, b int, k kind, rule string) bool {
 			return false
 		}
 	}
+	if k == kPerson {
+		a = s.title(a)
+	}
 	for i := a; i < b; i++ {
 		s.toks[i].mark = k
 	}
 	s.found = append(s.found, found{s.ti, a, b, k, rule})
 	return true
+}
+
+// title returns where a name begins with the title before it.
+func (s *scan) title(a int) int {
+	lo := s.texts[s.ti].lo
+	i := a - 1
+	if i > lo && s.toks[i].is('.') && s.toks[i].gap == gapNone {
+		i--
+	}
+	if i >= lo && s.toks[i].kind == tWord && s.toks[i].flags&fTitle != 0 && !s.taken(i) && (i == a-1 || !s.taken(i+1)) {
+		return i
+	}
+	return a
 }
 
 func (s *scan) taken(i int) bool { return s.toks[i].mark != noKind || s.toks[i].kind == tTag }
