@@ -22,6 +22,24 @@ func (s *scan) answers(t *textInfo) {
 			s.answerWords(t, k)
 		}
 	}
+	for _, k := range [...]kind{kAccount, kOTP, kPassport} {
+		if want.has(k) {
+			s.answerLetters(t, k)
+		}
+	}
+}
+
+// answerLetters marks a code of letters that is written as a word: "XKQZRT".
+func (s *scan) answerLetters(t *textInfo, k kind) {
+	i := s.leadIn(t, t.lo)
+	if i >= t.hi {
+		return
+	}
+	if w := &s.toks[i]; w.kind == tWord && w.word() == 0 && w.first() == 0 && w.flags == w.flags&(tierMask<<lastShift) && w.len() >= 4 && w.len() <= 10 && t.hi-i <= 3 {
+		if s.mark(i, i+1, k, "question") {
+			s.dialog.want &^= k.bit()
+		}
+	}
 }
 
 // wordTurns is how many turns a question for words stands: other words come soon.

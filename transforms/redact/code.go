@@ -70,6 +70,9 @@ func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	if rule != "shape" && r.spoken > 0 {
 		b = s.bridge(t, r, k)
 	}
+	if c := a - 1; c > t.lo && s.toks[a].gap == gapNone && s.toks[c].is('-') && s.toks[c].gap == gapNone && s.toks[c-1].kind == tWord && s.toks[c-1].flags&fCue != 0 && !s.taken(c-1) {
+		a -= 2 // MRN-1234567
+	}
 	if (k == kDOB || k == kExpiry) && a > t.lo && s.toks[a-1].hash == hThe && !s.taken(a-1) {
 		a--
 	}

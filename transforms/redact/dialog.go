@@ -190,6 +190,14 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 	if t.role == roleText {
 		return
 	}
+	if t.role == roleUser {
+		for i := t.lo; i < t.hi; i++ {
+			if k := s.toks[i].mark; s.toks[i].kind == tTag && k != noKind {
+				d.want &^= k.bit()
+				d.last, d.lastAge = k, 0
+			}
+		}
+	}
 	d.age++
 	d.openAge++
 	d.lastAge++

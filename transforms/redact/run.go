@@ -91,7 +91,7 @@ func (s *scan) starts(i, hi int) bool {
 		if s.gluedCode(i, hi) {
 			return true
 		}
-		if t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) {
+		if t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) || t.ch == 'i' && s.numeric(i+1, hi) && s.lettersWanted(i) {
 			return true
 		}
 		return t.ch != 0 && s.letterAt(i, hi, false)
@@ -328,14 +328,14 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 			return 1
 		}
 	}
-	if t.class == nNato && (s.codeLike(i+1, hi) || !first && s.toks[i-1].class == nNato) {
+	if t.class == nNato && (s.codeLike(i+1, hi) || !first && (s.toks[i-1].class == nNato || r.letters > 0)) {
 		r.add(i, i+1, eLetter, sep, t.val)
 		return 1
 	}
 	if t.ch == 0 {
 		return s.readGlued(r, i, hi, sep)
 	}
-	if first && (t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) || s.gluedCode(i, hi)) {
+	if first && ((t.ch == 'a' || t.ch == 'i') && s.numeric(i+1, hi) && s.lettersWanted(i) || s.gluedCode(i, hi)) {
 		r.add(i, i+1, eLetter, sep, t.ch)
 		return 1
 	}
