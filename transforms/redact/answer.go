@@ -29,6 +29,45 @@ func (s *scan) answers(t *textInfo) {
 	}
 }
 
+// echoWords marks the words of the last answer where the agent says them again.
+func (s *scan) echoWords(t *textInfo) {
+	w := s.dialog.words
+	if len(w) == 0 {
+		return
+	}
+	for i := t.lo; i < t.hi; i++ {
+		if s.taken(i) || s.tokenHash(i) != w[0] {
+			continue
+		}
+		j, n := i, 0
+		for j < t.hi && n < len(w) && !s.taken(j) {
+			if h := s.tokenHash(j); h == w[n] {
+				n++
+			} else if h != 0 {
+				break
+			}
+			j++
+		}
+		if n == len(w) {
+			s.mark(i, j, s.dialog.last, "echo")
+			i = j
+		}
+	}
+}
+
+// answered notes the words that were given for a question.
+func (s *scan) answered(a, b int, k kind) {
+	d := &s.dialog
+	d.want &^= k.bit()
+	d.last, d.lastAge = k, 0
+	d.words = d.words[:0]
+	for i := a; i < b && len(d.words) < 12; i++ {
+		if h := s.tokenHash(i); h != 0 {
+			d.words = append(d.words, h)
+		}
+	}
+}
+
 // answerLetters marks a code of letters that is written as a word: "XKQZRT".
 func (s *scan) answerLetters(t *textInfo, k kind) {
 	i := s.leadIn(t, t.lo)
@@ -49,6 +88,9 @@ const wordTurns = 2
 // agent says again of it.
 func (s *scan) askedAddress(t *textInfo) {
 	d := &s.dialog
+	if t.role == roleAgent && wordKinds.has(d.last) && d.lastAge <= 2 {
+		s.echoWords(t)
+	}
 	switch {
 	case t.role == roleUser && (d.want.has(kAddress) && d.age <= 4 || d.open == kAddress && d.openAge <= 3):
 		s.answerAddress(t)
@@ -494,8 +536,7 @@ func (s *scan) answerWords(t *textInfo, k kind) {
 		}
 	}
 	if s.mark(i, b, k, "question") {
-		s.dialog.want &^= k.bit()
-		s.dialog.last, s.dialog.lastAge = k, 0
+		s.answered(i, b, k)
 	}
 }
 
@@ -517,7 +558,10 @@ func (s *scan) secretEnd(t *textInfo, i int, k kind) int {
 		if w.kind == tWord && w.flags&(fStop|fAck) != 0 && w.class == nNone && w.ch == 0 && s.symbolAt(j) == 0 {
 			break
 		}
-		if w.flags&fFiller != 0 {
+		if w.flags&fFiller != 0 || w.letter() == 'i' && j+1 < t.hi && s.toks[j+1].flags&fStop != 0 && s.toks[j+1].kind == tWord {
+			if w.ch == 'i' {
+				break
+			}
 			continue
 		}
 		if w.kind == tWord && w.ch == 0 && w.class == nNone {
@@ -568,7 +612,6 @@ func (s *scan) cuedWord(t *textInfo, c *cue, k kind) {
 	b := s.secretEnd(t, i, k)
 	if b > i && s.mark(i, b, k, "cue") {
 		c.used = true
-		s.dialog.want &^= k.bit()
-		s.dialog.last, s.dialog.lastAge = k, 0
+		s.answered(i, b, k)
 	}
 }

@@ -282,7 +282,7 @@ func (s *scan) best(ks kinds, r *run, loose bool) kind {
 			continue
 		}
 		sz := &s.eng.sizes[k]
-		if sz.max == 0 || n < sz.min || n > sz.max {
+		if sz.max == 0 || n < sz.min && !(n+1 == sz.min && r.spoken == len(r.elems) && n > 1 && r.pairs()) || n > sz.max {
 			continue
 		}
 		if r.letters > 0 && !s.eng.letters.has(k) {
@@ -318,6 +318,16 @@ func (s *scan) best(ks kinds, r *run, loose bool) kind {
 	return best
 }
 
+// pairs tells whether digits were said in pairs: "eighty three" can be 803.
+func (r *run) pairs() bool {
+	for i := range r.elems {
+		if r.elems[i].what == ePair {
+			return true
+		}
+	}
+	return false
+}
+
 // negative tells counts, prices and times.
 func (s *scan) negative(t *textInfo, r *run) bool {
 	if r.a > t.lo {
@@ -347,10 +357,16 @@ func (s *scan) negative(t *textInfo, r *run) bool {
 			if n.class == nScale {
 				return true
 			}
+			if (n.hash == hA || n.hash == hPer) && r.b+1 < t.hi && s.toks[r.b+1].flags&fUnit != 0 && r.digits < 7 {
+				return true
+			}
 		}
 		if n.is('%') || n.is('$') {
 			return true
 		}
+	}
+	if r.a > t.lo && s.toks[r.a-1].hash == hAt && len(r.elems) == 2 && r.digits <= 4 && r.spoken == 2 { // at five fifteen
+		return true
 	}
 	if len(r.elems) == 2 && r.elems[1].sep == ':' || len(r.elems) == 3 && r.elems[1].sep == ':' && r.elems[2].sep == ':' {
 		return true
@@ -360,6 +376,8 @@ func (s *scan) negative(t *textInfo, r *run) bool {
 	}
 	return false
 }
+
+var hPer = hashWord("per")
 
 func isCurrency(s string) bool {
 	switch s {

@@ -9,11 +9,12 @@ type dialog struct {
 	openAge int
 	last    kind // the last value given by the caller
 	lastAge int
-	prev    uint8 // role of the turn before
-	asked   kinds // of the last question, given or not
+	prev    uint8    // role of the turn before
+	asked   kinds    // of the last question, given or not
+	words   []uint64 // the last answer, if it was words
 }
 
-func (d *dialog) reset() { *d = dialog{lastAge: 99, prev: roleText} }
+func (d *dialog) reset() { *d = dialog{lastAge: 99, prev: roleText, words: d.words[:0]} }
 
 const (
 	wantTurns = 7 // how long a question stands
@@ -36,7 +37,9 @@ func (d *dialog) value(s *scan, t *textInfo, k kind, n int) {
 	}
 	sz := &s.eng.sizes[k]
 	if d.open == k {
-		d.have += n
+		if !s.fixes(t) {
+			d.have += n
+		}
 	} else {
 		d.have = n
 	}
@@ -174,6 +177,17 @@ func (s *scan) goesOn(t *textInfo, r *run) bool {
 	return true
 }
 
+// fixes tells whether the turn begins with a no.
+func (s *scan) fixes(t *textInfo) bool {
+	for i := t.lo; i < t.hi && i < t.lo+4; i++ {
+		switch s.toks[i].hash {
+		case hNo, hSorry, hActually, hMeant:
+			return true
+		}
+	}
+	return false
+}
+
 // corrects tells whether the turn puts right what was said before.
 func (s *scan) corrects(t *textInfo, r *run) bool {
 	for i := t.lo; i < r.a && i < t.lo+8; i++ {
@@ -182,7 +196,12 @@ func (s *scan) corrects(t *textInfo, r *run) bool {
 			return true
 		}
 	}
-	return s.only(t, r) && !r.scale && r.digits >= 3
+	for i := t.lo; i < t.hi; i++ {
+		if tok := &s.toks[i]; (i < r.a || i >= r.b) && tok.kind == tWord && tok.flags&(fStop|fAck|fFiller) == 0 {
+			return false
+		}
+	}
+	return !r.scale && r.digits >= 3
 }
 
 // after notes what the turn asked for.
@@ -217,13 +236,16 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 			ask |= c.kinds
 		}
 	}
+	if ask == 0 && t.role == roleAgent && s.asksNumber(t) {
+		ask = kAccount.bit() | kPhone.bit()
+	}
 	if ask.has(kAnswer) {
 		ask &^= kPerson.bit() | kAddress.bit()
 	}
 	if t.role == roleAgent {
 		q := s.question(t)
 		if q && !s.confirms(t) {
-			d.lastAge = max(d.lastAge, lastTurns)
+			d.lastAge = max(d.lastAge, lastTurns+1)
 		}
 		switch {
 		case ask != 0 && q:
@@ -248,6 +270,26 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 	}
 	d.prev = t.role
 }
+
+// asksNumber tells whether an agent asks for some number or code.
+func (s *scan) asksNumber(t *textInfo) bool {
+	if t.hi-t.lo > 25 || !s.question(t) {
+		return false
+	}
+	for i := t.lo; i < t.hi; i++ {
+		if h := s.toks[i].hash; (h == hNumber || h == hDigits || h == hCode) && !s.hashIn(i+1, t.hi, hOf) {
+			for j := i + 1; j < t.hi; j++ {
+				if s.taken(j) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+var hDigits = hashWord("digits")
 
 // isAfter tells whether the caller announces a value at the end of a turn: "my number is".
 func (s *scan) isAfter(t *textInfo, c *cue) bool {
@@ -285,7 +327,7 @@ func (s *scan) question(t *textInfo) bool {
 			}
 		}
 	}
-	return words <= 7 && len(s.cues) > 0
+	return words <= 25 && len(s.cues) > 0
 }
 
 // confirms tells whether an agent's turn only acknowledges or says again.

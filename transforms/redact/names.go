@@ -87,6 +87,9 @@ func (s *scan) weakName(t *textInfo, i, n, j int) bool {
 	}
 	good := w.first() != 0 && w.first() <= 2 && (w.word() == 0 || w.word() == 3 && w.first() == 1)
 	next := j + 1
+	if next+1 < t.hi && s.toks[next].letter() != 0 && s.toks[next].ch != 'i' && s.toks[next].ch != 'a' && s.toks[next].gap != gapNone {
+		next++
+	}
 	pair := next < t.hi && s.toks[next].kind == tWord && !s.taken(next) && s.toks[next].gap != gapNone &&
 		(s.toks[next].last() != 0 && s.toks[next].word() != 1 || s.toks[next].word() == 0 && (s.toks[next].caps != capNone || t.raw)) && s.toks[next].flags&(fOrg|fStreet|fPlace|fStop) == 0
 	if s.toks[i].hash == hThis && n == 2 || s.toks[i].hash == hI || s.toks[i].hash == hIm || s.toks[i].hash == hSpeaking {

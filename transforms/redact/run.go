@@ -73,8 +73,15 @@ func (s *scan) starts(i, hi int) bool {
 	case tWord:
 		switch t.class {
 		case nDigit:
+			if t.ch == 'o' && s.asIn(i+1, hi, 'o') > 0 {
+				return true
+			}
 			if t.ch == 'o' || t.len() == 2 && t.val == 0 { // "oh" is a word as well
-				return i+1 < hi && s.numeric(i+1, hi)
+				next := i + 1
+				for next < hi && s.toks[next].kind == tWord && s.toks[next].flags&fFiller != 0 && s.numberWanted(i) {
+					next++
+				}
+				return s.numeric(next, hi)
 			}
 			return true
 		case nTeen, nTens:
@@ -91,7 +98,10 @@ func (s *scan) starts(i, hi int) bool {
 		if s.gluedCode(i, hi) {
 			return true
 		}
-		if t.ch == 'a' && s.numeric(i+1, hi) && s.lettersWanted(i) || t.ch == 'i' && s.numeric(i+1, hi) && s.lettersWanted(i) {
+		if isDigit(t.alt) && t.class == nNone && s.numberWanted(i) && i+2 < hi && (s.numeric(i+1, hi) || isDigit(s.toks[i+1].alt)) && s.toks[i+1].kind == tWord && s.numeric(i+2, hi) && s.toks[i+2].kind == tWord {
+			return true
+		}
+		if s.articleLetter(i, hi) {
 			return true
 		}
 		return t.ch != 0 && s.letterAt(i, hi, false)
@@ -111,6 +121,20 @@ func (s *scan) gluedCode(i, hi int) bool {
 		}
 	}
 	return true
+}
+
+// numberWanted tells whether a number was announced or asked for.
+func (s *scan) numberWanted(i int) bool {
+	d := &s.dialog
+	if (d.want | d.open.bit()).any(codeKinds) || d.lastAge <= 2 && codeKinds.has(d.last) {
+		return true
+	}
+	for c := range s.cues {
+		if b := s.cues[c].b; b <= i && b > i-5 && s.cues[c].kinds.any(codeKinds) {
+			return true
+		}
+	}
+	return false
 }
 
 // lettersWanted tells whether a code with letters was announced or asked for.
@@ -134,6 +158,26 @@ func (s *scan) numeric(i, hi int) bool {
 	}
 	t := &s.toks[i]
 	return t.kind == tNumber || t.kind == tWord && (t.class == nDigit || t.class == nTeen || t.class == nTens || t.class == nRepeat)
+}
+
+// articleLetter tells whether "a" or "i" begins a code that was asked for: it is followed by digits, not by a pair.
+func (s *scan) articleLetter(i, hi int) bool {
+	t := &s.toks[i]
+	if t.ch != 'a' && t.ch != 'i' || !s.numeric(i+1, hi) || !s.lettersWanted(i) {
+		return false
+	}
+	n := 0
+	for j := i + 1; j < hi && j < i+6; j++ {
+		if s.numeric(j, hi) {
+			n++
+		}
+	}
+	return s.digitAt(i+1, hi) || n >= 4
+}
+
+// digitAt tells whether a single digit or a written number is at token i.
+func (s *scan) digitAt(i, hi int) bool {
+	return s.numeric(i, hi) && (s.toks[i].kind == tNumber || s.toks[i].class == nDigit || s.toks[i].class == nRepeat)
 }
 
 // codeLike tells whether a number, a letter or a word for a letter is at i.
@@ -163,7 +207,7 @@ func (s *scan) letterAt(i, hi int, inside bool) bool {
 	if t.ch == 'a' || t.ch == 'i' {
 		return n.letter() != 0 && n.ch != 'm' && (inside || n.gap > 0) && (inside || t.ch != 'i') || inside && s.numeric(next, hi)
 	}
-	return inside || n.letter() != 0 || s.numeric(next, hi) || n.class == nNato
+	return inside || n.letter() != 0 || s.numeric(next, hi) || n.class == nNato || n.kind == tWord && isDigit(n.alt) && s.lettersWanted(i) && s.numeric(next+1, hi)
 }
 
 // asIn returns how many tokens from i on say which letter is meant: "as in victor", "for victor", "like victor".
@@ -296,6 +340,15 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 	first := len(r.elems) == 0
 	switch t.class {
 	case nDigit:
+		if t.ch == 'o' {
+			if n := s.asIn(i+1, hi, 'o'); n > 0 {
+				r.add(i, i+1+n, eLetter, sep, '0')
+				return n + 1
+			}
+		}
+		if first && t.val == 0 && s.starts(i, hi) {
+			return s.readSmall(r, i, hi, sep)
+		}
 		if t.len() <= 2 && t.val == 0 && (first || r.spoken == 0 && r.letters == 0) && !s.codeLike(i+1, hi) {
 			return 0
 		}
@@ -311,6 +364,10 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 		}
 		return 0
 	case nMonth:
+		if !first && t.alt != 0 && isLetter(t.alt) && r.elems[len(r.elems)-1].what == eLetter && r.letters > 0 {
+			r.add(i, i+1, eLetter, sep, t.alt)
+			return 1
+		}
 		if first && s.monthAt(i, hi) || len(r.elems) == 1 && !r.month && r.letters == 0 && r.elems[0].n <= 2 {
 			r.add(i, i+1, eMonth, sep, '0'+t.val/10, '0'+t.val%10)
 			return 1
@@ -319,7 +376,7 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 	}
 	if !first && t.alt != 0 {
 		last := r.elems[len(r.elems)-1].what
-		if isDigit(t.alt) && (last == eSpoken || last == ePair) && r.spoken >= 2 && sep == 0 && s.numeric(i+1, hi) && s.toks[i+1].kind == tWord {
+		if isDigit(t.alt) && sep == 0 && (last == eSpoken || last == ePair || last == eLetter) && s.homophone(r, i, hi) {
 			r.add(i, i+1, eSpoken, sep, t.alt)
 			return 1
 		}
@@ -328,6 +385,10 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 			return 1
 		}
 	}
+	if first && isDigit(t.alt) && t.class == nNone {
+		r.add(i, i+1, eSpoken, sep, t.alt)
+		return 1
+	}
 	if t.class == nNato && (s.codeLike(i+1, hi) || !first && (s.toks[i-1].class == nNato || r.letters > 0)) {
 		r.add(i, i+1, eLetter, sep, t.val)
 		return 1
@@ -335,7 +396,7 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 	if t.ch == 0 {
 		return s.readGlued(r, i, hi, sep)
 	}
-	if first && ((t.ch == 'a' || t.ch == 'i') && s.numeric(i+1, hi) && s.lettersWanted(i) || s.gluedCode(i, hi)) {
+	if first && (s.articleLetter(i, hi) || s.gluedCode(i, hi)) {
 		r.add(i, i+1, eLetter, sep, t.ch)
 		return 1
 	}
@@ -352,6 +413,26 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 	r.add(i, i+n, eLetter, sep, t.ch)
 	return n
 }
+
+// homophone tells whether the word at i is a digit that a recognizer heard as another word.
+func (s *scan) homophone(r *run, i, hi int) bool {
+	t := &s.toks[i]
+	next := i + 1
+	for next < hi && s.toks[next].flags&fFiller != 0 && s.toks[next].kind == tWord {
+		next++
+	}
+	more := next < hi && s.toks[next].kind == tWord && (s.numeric(next, hi) || isDigit(s.toks[next].alt) && s.numeric(next+1, hi))
+	wanted := s.numberWanted(r.a)
+	switch {
+	case more:
+		return r.spoken >= 2 || wanted && r.spoken+r.letters >= 1
+	case t.flags&fStop != 0 || t.word() == 1 && t.hash != hWon:
+		return wanted && r.spoken >= 2 && next >= s.texts[s.ti].hi
+	}
+	return r.spoken >= 3 || wanted && r.spoken >= 2
+}
+
+var hWon = hashWord("won")
 
 // readGlued takes short words that are part of a code: "AB" of "AB123", "XK" between numbers.
 func (s *scan) readGlued(r *run, i, hi int, sep byte) int {

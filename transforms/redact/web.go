@@ -224,7 +224,7 @@ func (s *scan) localStart(t *textInfo, at int) int {
 			joined = false
 			continue
 		}
-		if p.flags&fFiller != 0 && words > 0 {
+		if p.flags&fFiller != 0 && a < at {
 			a--
 			continue
 		}
