@@ -237,6 +237,8 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 	return last
 }
 
+var hUss, hUsns, hUscgc = hashWord("uss"), hashWord("usns"), hashWord("uscgc")
+
 var hFloor, hDistrict = hashWord("floor"), hashWord("district")
 
 // unitEnd returns the token behind the number of a unit at i: "c", "K2", "12".
@@ -299,12 +301,84 @@ func (s *scan) addresses(t *textInfo) {
 				s.mark(j, end, kAddress, "postcode")
 			}
 		case (w.hash == hApo || w.hash == hDpo || w.hash == hFpo) && s.zipNext(t, i+2):
-			s.mark(i, s.addressTail(t, i+1), kAddress, "postcode")
+			a := i
+			for a > t.lo && a > i-4 && !s.taken(a-1) && s.toks[a-1].kind == tWord && s.toks[a-1].caps != capNone && s.toks[a-1].flags&fStop == 0 {
+				a--
+			}
+			if h := s.toks[a].hash; h != hUss && h != hUsns && h != hUscgc {
+				a = i
+			}
+			s.mark(a, s.addressTail(t, i+1), kAddress, "postcode")
 		case w.flags&fApt != 0 && w.caps != capNone && i+1 < t.hi:
 			s.unit(t, i)
 		}
 	}
+	if !t.raw {
+		s.foreign(t)
+	}
 }
+
+// foreign marks addresses in the manner of other countries: a capitalized name of a street with its number behind it,
+// where another number or a word such as "at" tells that it is one: "03555 Vicolo Calcirelli 13", "lives at Kuusiku 7".
+func (s *scan) foreign(t *textInfo) {
+	for i := t.lo; i < t.hi; i++ {
+		w := &s.toks[i]
+		if s.taken(i) || w.kind == tSymbol || w.kind == tWord && (w.caps == capNone || w.ch != 0) && !streetPrefix(w.hash) {
+			continue
+		}
+		j, led := i, false
+		for j < t.hi && s.toks[j].kind == tNumber && !s.taken(j) && j < i+2 {
+			led = true
+			j++
+		}
+		words, odd := 0, 0
+		for j < t.hi && !s.taken(j) && words < 6 {
+			x := &s.toks[j]
+			if x.kind == tSymbol && (x.ch == '.' || x.ch == '-' || x.ch == '\'') && x.gap == gapNone && words > 0 {
+				j++
+				continue
+			}
+			if x.kind != tWord || x.caps == capNone && !(s.particle(x) || streetPrefix(x.hash)) || x.flags&fStop != 0 && !s.particle(x) || x.class == nMonth || x.flags&fBefore != 0 {
+				break
+			}
+			if x.word() == 0 {
+				odd++
+			}
+			words++
+			j++
+		}
+		if words == 0 || odd == 0 || j >= t.hi || s.toks[j].kind != tNumber || s.taken(j) || s.toks[j].len() > 4 {
+			if words > 1 {
+				i = j - 1
+			}
+			continue
+		}
+		if !led && !s.placed(t, i) {
+			i = j
+			continue
+		}
+		s.mark(i, s.foreignTail(t, j+1), kAddress, "street")
+		i = j
+	}
+}
+
+// streetPrefix tells words for a street that stand before its name, in small letters.
+func streetPrefix(h uint64) bool {
+	return h == hUl || h == hRue || h == hVia || h == hCalle || h == hRua
+}
+
+// placed tells whether a word stands before token i that an address follows.
+func (s *scan) placed(t *textInfo, i int) bool {
+	for k := i - 1; k >= t.lo && k >= i-3; k-- {
+		switch s.toks[k].hash {
+		case hAt, hAddress, hOn, hTo, hLives, hLocated, hCorner:
+			return true
+		}
+	}
+	return streetPrefix(s.toks[i].hash)
+}
+
+var hUl, hRua, hOn, hLocated, hCorner = hashWord("ul"), hashWord("rua"), hashWord("on"), hashWord("located"), hashWord("corner")
 
 // box marks "PO Box 12", "PSC 9009, Box 9725 APO AA 33274", "Unit 7349 Box 6067 DPO AE 99081".
 func (s *scan) box(t *textInfo, i int) {
@@ -364,7 +438,7 @@ func (s *scan) unit(t *textInfo, i int) {
 		a--
 	}
 	if number < 0 {
-		return
+		number = i
 	}
 	s.mark(number, s.foreignTail(t, n+1), kAddress, "unit")
 }
@@ -375,6 +449,14 @@ func (s *scan) foreignTail(t *textInfo, end int) int {
 	for j := end; j < t.hi && j < end+14 && !s.taken(j); j++ {
 		w := &s.toks[j]
 		switch {
+		case w.flags&fApt != 0 && w.caps != capNone:
+			if n := j + 1; n < t.hi && s.toks[n].is('.') {
+				j++
+			}
+			if j+1 < t.hi && s.toks[j+1].kind == tNumber && !s.taken(j+1) {
+				j++
+				last = j + 1
+			}
 		case w.kind == tNumber && w.len() >= 3:
 			last = j + 1
 			if w.len() >= 4 {

@@ -427,6 +427,8 @@ func (s *scan) wishes(t *textInfo) bool {
 	return false
 }
 
+var hUs = hashWord("us")
+
 var (
 	hWant, hOrder, hAdd, hFind, hBook, hGet = hashWord("want"), hashWord("order"), hashWord("add"), hashWord("find"), hashWord("book"), hashWord("get")
 )
@@ -488,6 +490,9 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 			}
 		}
 		switch {
+		case w.hash == hNo && s.numeric(j+1, t.hi):
+			continue
+		case w.hash == hUs && j+1 == t.hi && strong+content > 0:
 		case w.kind == tNumber, w.class == nDigit, w.class == nTens, w.class == nTeen, w.class == nRepeat, w.class == nScale:
 			if j+1 < t.hi && s.toks[j+1].flags&fUnit != 0 && s.toks[j+1].flags&fStreet == 0 {
 				return b, strong, content
@@ -501,7 +506,7 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 			}
 			continue
 		case w.word() == 1 && w.caps == capNone && w.last() == 0 && w.flags&fDir == 0:
-			if strong == 0 && content == 0 {
+			if strong == 0 && content == 0 && !s.numeric(j+1, t.hi) {
 				return b, strong, content
 			}
 		case w.flags&fFiller != 0:

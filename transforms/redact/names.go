@@ -190,7 +190,8 @@ func (s *scan) listed(t *textInfo, i int) int {
 	case words >= 2:
 		ok := first.first() != 0 && first.flags&fPlace == 0 && (first.word() == 0 || first.first() <= 2) && (last.last() != 0 || last.word() == 0 || last.first() != 0 || last.ch != 0)
 		ok = ok || last.last() != 0 && last.word() == 0 && first.word() == 0 && first.flags&fPlace == 0 && last.flags&(fPlace|fState) == 0
-		ok = ok || first.word() == 0 && last.word() == 0 && first.flags&(fPlace|fState) == 0 && last.flags&(fPlace|fState) == 0 && s.personal(t, i, b)
+		ok = ok || first.word() == 0 && last.word() == 0 && (first.flags|last.flags)&(fPlace|fState) == 0 && first.caps == capFirst && last.caps == capFirst &&
+			(s.personal(t, i, b) || i == t.lo || !placeCue(s.toks[i-1].hash) && !s.toks[i-1].is('#'))
 		if start && first.word() == 1 && first.first() != 1 {
 			ok = false
 		}
@@ -208,7 +209,7 @@ func (s *scan) listed(t *textInfo, i int) int {
 		ok = ok || first.word() == 0 && first.last() != 0 && first.last() <= 2 && first.len() > 3 && !start
 		ok = ok || first.word() == 0 && start && first.len() > 3 && b < t.hi && (s.toks[b].is(',') && b+1 < t.hi && s.toks[b+1].hash == hCan || s.toks[b].is(':') && first.last()+first.first() != 0 || s.toks[b].hash == hIs && first.last()+first.first() != 0)
 		ok = ok || first.first() == 3 && first.word() == 0 && (first.last() == 0 || s.personal(t, i, b))
-		ok = ok || first.word() == 0 && s.personal(t, i, b)
+		ok = ok || first.word() == 0 && (s.personal(t, i, b) || s.besideName(t, i, b) || start && first.len() > 3 && s.pronoun(t, b))
 		if ok && s.markName(t, i, b, "list") {
 			return b
 		}
@@ -258,6 +259,30 @@ func (s *scan) capsEnd(t *textInfo, i int) int {
 	return b
 }
 
+// besideName tells whether a name that was found stands beside the word: "Lamovec and [PERSON]".
+func (s *scan) besideName(t *textInfo, a, b int) bool {
+	if b+1 < t.hi && (s.toks[b].hash == hAnd || s.toks[b].is(',')) && s.toks[b+1].mark == kPerson {
+		return true
+	}
+	return a-2 >= t.lo && (s.toks[a-1].hash == hAnd || s.toks[a-1].is(',')) && s.toks[a-2].mark == kPerson
+}
+
+// pronoun tells whether the text goes on about him or her.
+func (s *scan) pronoun(t *textInfo, b int) bool {
+	if b >= t.hi || s.toks[b].kind != tWord || s.toks[b].flags&fStop == 0 {
+		return false
+	}
+	for i := b; i < t.hi && i < b+25; i++ {
+		switch s.toks[i].hash {
+		case hHe, hShe, hHis, hHer, hHim:
+			return true
+		}
+	}
+	return false
+}
+
+var hHe, hShe, hHis, hHer, hHim = hashWord("he"), hashWord("she"), hashWord("his"), hashWord("her"), hashWord("him")
+
 // personal tells whether what stands around a word is what is said of people.
 func (s *scan) personal(t *textInfo, a, b int) bool {
 	if b < t.hi {
@@ -270,7 +295,7 @@ func (s *scan) personal(t *textInfo, a, b int) bool {
 			return false
 		}
 		switch n.hash {
-		case hLives, hSays, hSaid, hWill, hAsked, hWrote, hBegan, hWants, hCalled, hWorks, hBorn, hHere, hSpeaking, hTold, hFlew, hSpoke:
+		case hExplained, hRetired, hMoved, hLives, hSays, hSaid, hWill, hAsked, hWrote, hBegan, hWants, hCalled, hWorks, hBorn, hHere, hSpeaking, hTold, hFlew, hSpoke:
 			return true
 		}
 	}
@@ -291,6 +316,7 @@ var (
 	hAsked, hWrote, hBegan, hWants         = hashWord("asked"), hashWord("wrote"), hashWord("began"), hashWord("wants")
 	hCalled, hWorks, hBorn, hHere, hTold   = hashWord("called"), hashWord("works"), hashWord("born"), hashWord("here"), hashWord("told")
 	hFlew, hSpoke, hNamed, hBrother        = hashWord("flew"), hashWord("spoke"), hashWord("named"), hashWord("brother")
+	hExplained, hRetired, hMoved           = hashWord("explained"), hashWord("retired"), hashWord("moved")
 	hSister, hDear                         = hashWord("sister"), hashWord("dear")
 )
 

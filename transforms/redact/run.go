@@ -437,7 +437,7 @@ var hWon = hashWord("won")
 // readGlued takes short words that are part of a code: "AB" of "AB123", "XK" between numbers.
 func (s *scan) readGlued(r *run, i, hi int, sep byte) int {
 	t := &s.toks[i]
-	if len(r.elems) == 0 && !s.gluedCode(i, hi) || len(r.elems) > 0 && t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd {
+	if len(r.elems) == 0 && !s.gluedCode(i, hi) || len(r.elems) > 0 && t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || len(r.elems) > 0 && (t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd) {
 		return 0
 	}
 	if len(r.elems) > 0 && s.toks[i-1].kind == tSymbol && !s.numeric(i+1, hi) && t.caps != capAll {
