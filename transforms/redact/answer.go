@@ -76,7 +76,7 @@ func (s *scan) answerLetters(t *textInfo, k kind) {
 	}
 	if w := &s.toks[i]; w.kind == tWord && w.word() == 0 && w.first() == 0 && w.flags == w.flags&(tierMask<<lastShift) && w.len() >= 4 && w.len() <= 10 && t.hi-i <= 3 {
 		if s.mark(i, i+1, k, "question") {
-			s.dialog.want &^= k.bit()
+			s.answered(i, i+1, k)
 		}
 	}
 }
@@ -88,7 +88,7 @@ const wordTurns = 2
 // agent says again of it.
 func (s *scan) askedAddress(t *textInfo) {
 	d := &s.dialog
-	if t.role == roleAgent && wordKinds.has(d.last) && d.lastAge <= 2 {
+	if t.role == roleAgent && len(d.words) > 0 && d.lastAge <= 2 {
 		s.echoWords(t)
 	}
 	switch {
@@ -210,16 +210,6 @@ func (s *scan) answerName(t *textInfo) {
 		s.dialog.want &^= kPerson.bit()
 		s.dialog.last, s.dialog.lastAge = kPerson, 0
 	}
-}
-
-// cueAt tells whether a cue begins at token i.
-func (s *scan) cueAt(i int) bool {
-	for c := range s.cues {
-		if s.cues[c].a == i {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *scan) plainWord(i int) bool {
@@ -482,11 +472,9 @@ func (s *scan) addressEnd(t *textInfo, i int) (b, strong, content int) {
 			}
 			continue
 		}
-		if w.flags&fCue != 0 && w.kind == tWord {
-			for c := range s.cues {
-				if s.cues[c].a == j && !s.cues[c].kinds.has(kAddress) && j > i {
-					return b, strong, content
-				}
+		if w.flags&fCueHere != 0 && w.kind == tWord && j > i {
+			if c := s.cuesBefore(j); c < len(s.cues) && s.cues[c].a == j && !s.cues[c].kinds.has(kAddress) {
+				return b, strong, content
 			}
 		}
 		switch {
@@ -586,11 +574,30 @@ func (s *scan) cuedWords(t *textInfo) {
 		if cu.used {
 			continue
 		}
+		if cu.kinds.has(kAccount) {
+			s.cuedLetters(t, cu)
+		}
 		for _, k := range [...]kind{kUsername, kPassword, kAnswer, kURL} {
 			if cu.kinds.has(k) {
 				s.cuedWord(t, cu, k)
 			}
 		}
+	}
+}
+
+// cuedLetters marks a code of capitals behind its cue: "your confirmation number is CWVLEQ".
+func (s *scan) cuedLetters(t *textInfo, c *cue) {
+	i := c.b
+	if i < t.hi && (s.toks[i].hash == hIs || s.toks[i].is(':')) {
+		i++
+	}
+	if i >= t.hi || i == c.b && s.toks[i-1].hash != hIs || s.taken(i) {
+		return
+	}
+	w := &s.toks[i]
+	if w.kind == tWord && (w.caps == capAll && !t.raw || t.raw && w.word() == 0 && w.first()+w.last() == 0) && w.flags&fStop == 0 && w.len() >= 4 && w.len() <= 10 && s.mark(i, i+1, kAccount, "cue") {
+		c.used = true
+		s.answered(i, i+1, kAccount)
 	}
 }
 

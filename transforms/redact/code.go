@@ -73,6 +73,9 @@ func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	if c := a - 1; c > t.lo && s.toks[a].gap == gapNone && s.toks[c].is('-') && s.toks[c].gap == gapNone && s.toks[c-1].kind == tWord && s.toks[c-1].flags&fCue != 0 && !s.taken(c-1) {
 		a -= 2 // MRN-1234567
 	}
+	for c := a - 1; k == kMedical && c >= t.lo && !s.taken(c) && (s.toks[c+1].gap == gapNone && s.toks[c].kind == tWord && s.toks[c].flags&fCue != 0 || s.toks[c].letter() != 0); c-- {
+		a = c // MRN1234567, m r n one two three
+	}
 	if (k == kDOB || k == kExpiry) && a > t.lo && s.toks[a-1].hash == hThe && !s.taken(a-1) {
 		a--
 	}
@@ -125,7 +128,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) int {
 				b, ok = next.b, true
 				break
 			}
-			if w.kind == tSymbol && (w.ch == '?' || w.ch == '!' || w.ch == '$') || w.flags&(fUnit|fCue|fBefore) != 0 && w.flags&fAck == 0 && w.class == nNone {
+			if w.kind == tSymbol && (w.ch == '?' || w.ch == '!' || w.ch == '$') || (w.flags&(fUnit|fBefore) != 0 && w.flags&fAck == 0 || s.cueAt(i)) && w.class == nNone {
 				break
 			}
 			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen)) || w.kind == tWord && (w.len() > 5 || w.flags&(fStreet|fState|fNameCue) != 0 && w.flags&fAck == 0 && w.alt == 0) {
@@ -229,14 +232,11 @@ func (s *scan) spokenDigits(r *run) int {
 // cueFor returns the cue that tells what the run is: the nearest before it, or one right behind it.
 func (s *scan) cueFor(t *textInfo, r *run) *cue {
 	var before *cue
-	for i := range s.cues {
-		if c := &s.cues[i]; c.b <= r.a {
-			before = c
-		} else {
-			break
-		}
+	at := s.cuesBefore(r.a)
+	if at > 0 {
+		before = &s.cues[at-1]
 	}
-	if before != nil {
+	if before != nil && r.a-before.b < 40 {
 		words := 0
 		for i := before.b; i < r.a; i++ {
 			tok := &s.toks[i]
@@ -258,8 +258,8 @@ func (s *scan) cueFor(t *textInfo, r *run) *cue {
 			return before
 		}
 	}
-	for i := range s.cues {
-		c := &s.cues[i]
+	for ; at < len(s.cues) && s.cues[at].a < r.b+6; at++ {
+		c := &s.cues[at]
 		if c.a < r.b {
 			continue
 		}

@@ -32,6 +32,7 @@ func (d *dialog) value(s *scan, t *textInfo, k kind, n int) {
 		return
 	}
 	d.last, d.lastAge = k, 0
+	d.words = d.words[:0]
 	if t.role == roleAgent {
 		return
 	}

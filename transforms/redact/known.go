@@ -29,6 +29,8 @@ type known struct {
 	codes   []value
 	emails  []value
 	phrases map[uint64][]knownPhrase
+	begins  [256]bool // bytes that phrases' hashes end in
+	starts  [256]bool // bytes that addresses and spelled names begin with
 	seen    map[string]bool
 	fresh   bool // something was added since the last sweep
 	dropped int
@@ -130,6 +132,7 @@ func (k *known) email(v string) {
 func (k *known) addEmail(v string) {
 	if len(k.emails) < 2*maxKnown && k.first(v, kEmail) {
 		k.emails = append(k.emails, value{v, kEmail})
+		k.starts[v[0]] = true
 		if local, _, ok := strings.Cut(v, "@"); ok && len(local) >= 5 && k.first(local, kEmail) && strings.ContainsAny(local, "._-0123456789") {
 			k.emails = append(k.emails, value{local, kEmail})
 		}
@@ -201,6 +204,7 @@ func (k *known) name(v string, e *Engine) {
 			k.part(h, fKnown)
 			if len(f) >= 4 && len(k.emails) < 2*maxKnown && isASCII(f) {
 				k.emails = append(k.emails, value{f, kPerson})
+				k.starts[f[0]] = true
 			}
 		}
 	})
@@ -315,6 +319,7 @@ func (s *scan) learnPhrase(f *found, least int) {
 			return
 		}
 	}
+	k.begins[ws[0]&255] = true
 	k.phrases[ws[0]] = append(ps, knownPhrase{ws, f.kind})
 	k.fresh = true
 }
@@ -379,7 +384,7 @@ func (s *scan) knownNow(t *textInfo, i int) bool { return s.toks[i].word() == 0 
 // phraseAt marks the known words that begin at token i.
 func (s *scan) phraseAt(t *textInfo, i int) int {
 	h := s.tokenHash(i)
-	if h == 0 {
+	if h == 0 || !s.known.begins[h&255] {
 		return 0
 	}
 	for _, p := range s.known.phrases[h] {
@@ -454,6 +459,21 @@ func (r *run) cover(a, b int) (first, last int) {
 
 // said marks a known address or a spelled name that begins at token i, however it is said.
 func (s *scan) said(t *textInfo, i int) int {
+	w := &s.toks[i]
+	c := lower(s.text[w.start])
+	switch w.class {
+	case nDigit:
+		if '0'+w.val != c && s.known.starts['0'+w.val] {
+			c = '0' + w.val
+		}
+	case nTeen, nTens:
+		c = '0' + w.val/10
+	case nNato:
+		c = w.val
+	}
+	if !s.known.starts[c] {
+		return 0
+	}
 	for k := range s.known.emails {
 		v := &s.known.emails[k]
 		if end := s.saying(t, i, v); end > i && s.mark(i, end, v.kind, "known") {

@@ -38,6 +38,8 @@ const (
 	fKnown // a part of a name that this call knows
 	fKeep  // a part of a name that stays
 	fWeakKnown
+	fCueHere // a cue begins at this token
+	fGlued   // a number is glued to the word
 
 	firstShift = 24
 	lastShift  = 26

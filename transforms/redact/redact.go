@@ -160,7 +160,7 @@ func (e *Engine) newTags(c *Call, spans []Span) *tags {
 		for at := strings.IndexByte(text, '['); at >= 0; {
 			if n, k := e.tagAt(text[at:]); n > 0 {
 				tag := text[at+1 : at+n-1]
-				if u := strings.LastIndexByte(tag, '_'); u > 0 && digitsOf(tag[u+1:]) == tag[u+1:] {
+				if u := strings.LastIndexByte(tag, '_'); u > 0 && k != kOther && digitsOf(tag[u+1:]) == tag[u+1:] {
 					v := 0
 					for _, d := range tag[u+1:] {
 						v = v*10 + int(d-'0')

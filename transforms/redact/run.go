@@ -95,10 +95,13 @@ func (s *scan) starts(i, hi int) bool {
 		case nNato:
 			return i+1 < hi && s.codeLike(i+1, hi)
 		}
-		if s.gluedCode(i, hi) {
+		if t.flags&fGlued != 0 && s.gluedCode(i, hi) {
 			return true
 		}
-		if isDigit(t.alt) && t.class == nNone && s.numberWanted(i) && i+2 < hi && (s.numeric(i+1, hi) || isDigit(s.toks[i+1].alt)) && s.toks[i+1].kind == tWord && s.numeric(i+2, hi) && s.toks[i+2].kind == tWord {
+		if t.alt == 0 && t.ch == 0 {
+			return false
+		}
+		if isDigit(t.alt) && t.class == nNone && s.numberWanted(i) && s.digitsFollow(i, hi) {
 			return true
 		}
 		if s.articleLetter(i, hi) {
@@ -112,7 +115,11 @@ func (s *scan) starts(i, hi int) bool {
 // gluedCode tells whether the word at i is the beginning of a code: "GB" of "GB49AHER".
 func (s *scan) gluedCode(i, hi int) bool {
 	t := &s.toks[i]
-	if i+1 >= hi || t.len() > 4 || s.toks[i+1].kind != tNumber || s.toks[i+1].gap != gapNone {
+	n := i + 1
+	if n < hi && s.toks[n].is('-') && s.toks[n].gap == gapNone && t.len() > 1 && s.lettersWanted(i) {
+		n++
+	}
+	if n >= hi || t.len() > 4 || s.toks[n].kind != tNumber || s.toks[n].gap != gapNone {
 		return false
 	}
 	for k := t.start; k < t.end; k++ {
@@ -123,18 +130,30 @@ func (s *scan) gluedCode(i, hi int) bool {
 	return true
 }
 
+// digitsFollow tells whether two digits are said behind token i.
+func (s *scan) digitsFollow(i, hi int) bool {
+	n := 0
+	for i++; i < hi && n < 2; i++ {
+		t := &s.toks[i]
+		switch {
+		case t.kind != tWord:
+			return false
+		case s.numeric(i, hi), isDigit(t.alt) && n == 0:
+			n++
+		case t.flags&fFiller == 0:
+			return false
+		}
+	}
+	return n == 2
+}
+
 // numberWanted tells whether a number was announced or asked for.
 func (s *scan) numberWanted(i int) bool {
 	d := &s.dialog
 	if (d.want | d.open.bit()).any(codeKinds) || d.lastAge <= 2 && codeKinds.has(d.last) {
 		return true
 	}
-	for c := range s.cues {
-		if b := s.cues[c].b; b <= i && b > i-5 && s.cues[c].kinds.any(codeKinds) {
-			return true
-		}
-	}
-	return false
+	return s.cueNear(i, codeKinds)
 }
 
 // lettersWanted tells whether a code with letters was announced or asked for.
@@ -143,12 +162,7 @@ func (s *scan) lettersWanted(i int) bool {
 	if (d.want | d.open.bit()).any(s.eng.letters) {
 		return true
 	}
-	for c := range s.cues {
-		if b := s.cues[c].b; b <= i && b > i-5 && s.cues[c].kinds.any(s.eng.letters) {
-			return true
-		}
-	}
-	return false
+	return s.cueNear(i, s.eng.letters)
 }
 
 // numeric tells whether a number is at token i.
@@ -163,8 +177,11 @@ func (s *scan) numeric(i, hi int) bool {
 // articleLetter tells whether "a" or "i" begins a code that was asked for: it is followed by digits, not by a pair.
 func (s *scan) articleLetter(i, hi int) bool {
 	t := &s.toks[i]
-	if t.ch != 'a' && t.ch != 'i' || !s.numeric(i+1, hi) || !s.lettersWanted(i) {
+	if t.ch != 'a' && t.ch != 'i' || !s.codeLike(i+1, hi) || !s.lettersWanted(i) {
 		return false
+	}
+	if !s.numeric(i+1, hi) {
+		return s.toks[i+1].gap != gapNone && (s.toks[i+1].class == nNato || s.toks[i+1].ch != 'm' && s.codeLike(i+2, hi) || s.asIn(i+2, hi, s.toks[i+1].ch) > 0)
 	}
 	n := 0
 	for j := i + 1; j < hi && j < i+6; j++ {

@@ -127,7 +127,7 @@ func (s *scan) mark(a, b int, k kind, rule string) bool {
 		return false
 	}
 	for i := a; i < b; i++ {
-		if s.toks[i].mark != noKind || s.toks[i].kind == tTag {
+		if s.taken(i) {
 			return false
 		}
 	}
@@ -154,7 +154,7 @@ func (s *scan) title(a int) int {
 	return a
 }
 
-func (s *scan) taken(i int) bool { return s.toks[i].mark != noKind || s.toks[i].kind == tTag }
+func (s *scan) taken(i int) bool { return s.toks[i].mark != noKind }
 
 // collapse turns the values of a round into spans and tags.
 func (s *scan) collapse() {
@@ -236,12 +236,44 @@ func (s *scan) findCues(t *textInfo) {
 		if tok.flags&fCue == 0 || tok.kind != tWord || tok.mark != noKind {
 			continue
 		}
+		tok.flags &^= fCueHere
 		if n, k := s.match(s.eng.lex.cues[tok.hash], i, t.hi); n > 0 {
 			s.cues = append(s.cues, cue{a: i, b: i + n, kinds: k})
-			i += n - 1
+			tok.flags |= fCueHere
+			for i++; n > 1; n-- {
+				s.toks[i].flags &^= fCueHere
+				i++
+			}
+			i--
 		}
 	}
 }
+
+// cuesBefore returns how many cues end at token i or before.
+func (s *scan) cuesBefore(i int) int {
+	lo, hi := 0, len(s.cues)
+	for lo < hi {
+		if m := (lo + hi) / 2; s.cues[m].b <= i {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// cueNear tells whether a cue of one of the types ends shortly before token i.
+func (s *scan) cueNear(i int, ks kinds) bool {
+	for c := s.cuesBefore(i) - 1; c >= 0 && s.cues[c].b > i-5; c-- {
+		if s.cues[c].kinds.any(ks) {
+			return true
+		}
+	}
+	return false
+}
+
+// cueAt tells whether a cue begins at token i.
+func (s *scan) cueAt(i int) bool { return s.toks[i].flags&fCueHere != 0 }
 
 // match returns the length of the longest phrase at token i, and what it tells.
 func (s *scan) match(ps []phrase, i, hi int) (n int, k kinds) {

@@ -394,10 +394,19 @@ func forms() []form {
 	num(PIN, 4, []int{4}, "", "", "it's|my pin is||", "Please tell me your PIN.", "And what's your four digit PIN?", "Can you give me your telephone banking passcode?", "What is the pin code on the account?")
 	num(OTP, 6, []int{3, 3}, "", "", "it's|the code is|okay it says|", "I just sent a code to your phone, could you read it to me?", "What's the verification code you received?", "Can you tell me the six digit code we texted you?", "And the one time passcode?")
 	add(AccountID, func(s *speaker) string { return s.mixed(s.letters(2) + s.number(6)) }, nil, "it's|the order number is|yeah it's|my confirmation number is||", "Do you have your order number?", "What's the confirmation number?", "Can I get the booking reference?", "What is your policy number?", "And the claim number?", "What's your member ID?", "May I have your reservation code?")
+	add(AccountID, func(s *speaker) string {
+		v := s.letters(1+s.IntN(3)) + s.number(4+s.IntN(5))
+		if !s.talk {
+			v = s.pick(v, s.letters(2)+"-"+s.number(5), s.letters(3)+"-"+s.number(4)+"-"+s.number(3), s.number(3)+"-"+s.number(7), s.letters(6), s.number(5)+s.letters(2)+s.number(2))
+		} else if s.chance(0.2) {
+			v = s.letters(6)
+		}
+		return s.mixed(v)
+	}, nil, "it's|the order number is|i think it's|it's under|it is||my policy number is|the booking code is", "What's the order id?", "Do you have the confirmation code?", "What's the claim number on that?", "Can I have your membership number?", "Which policy is this about? I need the policy number.", "And your account ID?")
 	add(AccountID, func(s *speaker) string { return s.mixed(s.number(8)) }, func(s *speaker) []string { return s.groups(s.number(8), 4, 4) }, "it's|the reference is|the case number is|", "What's the case number?", "And the invoice number?", "Could I have your customer number?", "Do you have a tracking number?")
 	add(Passport, func(s *speaker) string { return s.mixed(s.letters(1) + s.number(8)) }, nil, "it's|my passport is|the passport number is|", "What's your passport number?", "Can I have the passport number please?")
 	add(DriverLicense, func(s *speaker) string { return s.mixed(s.letters(1) + s.number(7)) }, nil, "it's|my license number is||", "What's your driver's license number?", "And the number on your driving licence?", "May I have your license number?")
-	add(MedicalRecord, func(s *speaker) string { return s.mixed(s.pick("", "m", "h") + s.number(7)) }, nil, "it's|my medical record number is|the mrn is|", "Do you know your medical record number?", "What's the patient number on your card?", "And your MRN?", "Could you read me your health card number?")
+	add(MedicalRecord, func(s *speaker) string { return s.mixed(s.pick("", s.letters(1), s.letters(2)) + s.number(7)) }, nil, "it's|my medical record number is|the mrn is|", "Do you know your medical record number?", "What's the patient number on your card?", "And your MRN?", "Could you read me your health card number?")
 	add(IBAN, func(s *speaker) string { return s.mixed("gb" + s.number(2) + s.letters(4) + s.number(14)) }, nil, "it's|the iban is|", "What's the IBAN?", "Can you read me the IBAN?")
 	add(DOB, (*speaker).birth, nil, "it's|i was born on|my date of birth is|my birthday is||sure", "What's your date of birth?", "And when were you born?", "Can you verify your birthday for me?", "Could you confirm your date of birth please?")
 	add(CardExpiry, func(s *speaker) string {
@@ -443,6 +452,13 @@ func text(t string) piece { return piece{text: t} }
 
 // exchange asks for a value and gives it.
 func (s *speaker) exchange(f *form) []talkTurn {
+	if (f.typ == AccountID || f.typ == Phone) && s.chance(0.15) {
+		v := f.make(s)
+		if f.typ == Phone {
+			return []talkTurn{s.agent(text(s.pick("You can reach them at ", "Their number is ", "The phone number is ")), piece{v, f.typ}, text("."))}
+		}
+		return []talkTurn{s.agent(text(s.pick("Your confirmation number is ", "Okay, your reference number is ", "The booking reference is ", "I've created case number ")), piece{v, f.typ}, text(".")), s.user(text("thank you"))}
+	}
 	out := []talkTurn{s.agent(text(f.asks[s.IntN(len(f.asks))]))}
 	lead := f.leads[s.IntN(len(f.leads))]
 	if s.chance(0.2) {

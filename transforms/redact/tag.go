@@ -122,7 +122,7 @@ func (e *Engine) tagAt(s string) (int, kind) {
 		return 0, 0
 	}
 	if name == dropTag {
-		return j + 1, noKind
+		return j + 1, kOther
 	}
 	if k := e.kindOf(Type(name)); k != noKind {
 		return j + 1, k

@@ -41,7 +41,7 @@ type token struct {
 	gap  uint8
 	caps uint8
 	ch   byte // of symbols; the letter of words of one letter; 0x80 for symbols outside ASCII
-	mark kind // of tags, and of tokens found in this round
+	mark kind // of tags, and of tokens found in this round; never noKind of a tag
 }
 
 func (t *token) len() int { return int(t.end - t.start) }
@@ -111,6 +111,7 @@ func (s *scan) tokenize(text string) {
 			continue
 		case bDigit:
 			t.kind = tNumber
+			s.glue(t.gap)
 			for i < len(text) && isDigit(text[i]) {
 				i++
 			}
@@ -145,6 +146,19 @@ func (s *scan) tokenize(text string) {
 			i++
 		}
 		s.toks = append(s.toks, t)
+	}
+}
+
+// glue notes at the word before a number that the number is glued to it, with or without a hyphen.
+func (s *scan) glue(gap uint8) {
+	n := len(s.toks)
+	if gap != gapNone || n == 0 {
+		return
+	}
+	if p := &s.toks[n-1]; p.kind == tWord {
+		p.flags |= fGlued
+	} else if n > 1 && p.is('-') && p.gap == gapNone && s.toks[n-2].kind == tWord {
+		s.toks[n-2].flags |= fGlued
 	}
 }
 

@@ -84,7 +84,10 @@ func kindOf(t Type) (kind, bool) {
 	return noKind, false
 }
 
-const maxKinds = 60
+const (
+	maxKinds      = 60
+	kOther   kind = 63 // of tags that don't tell their type
+)
 
 // size is how many digits and letters a value of a type has: the least, the most, and when it is whole.
 type size struct{ min, max, whole, other int }

@@ -216,7 +216,7 @@ func (s *scan) localStart(t *textInfo, at int) int {
 		}
 		if p.kind == tNumber || p.ch != 0 || p.class == nDigit || p.class == nTens || p.class == nTeen || p.class == nRepeat || p.class == nNato {
 			if p.ch == 'a' || p.ch == 'i' { // a word, unless it is spelled
-				if !joined && !(a < at && (s.toks[a].letter() != 0)) {
+				if !joined && !(a < at && (s.toks[a].letter() != 0)) && !(a-2 >= t.lo && s.toks[a-2].letter() != 0 && s.toks[a-2].ch != 'i') {
 					break
 				}
 			}
@@ -282,12 +282,8 @@ func (s *scan) domainsWithoutAt(t *textInfo) {
 	}
 }
 
-// cueBefore tells whether a cue of the type stands before token i.
+// cueBefore tells whether a cue of the type is the last one before token i, or the one before it.
 func (s *scan) cueBefore(i int, k kind) bool {
-	for c := range s.cues {
-		if s.cues[c].b <= i && s.cues[c].kinds.has(k) {
-			return true
-		}
-	}
-	return false
+	c := s.cuesBefore(i)
+	return c > 0 && s.cues[c-1].kinds.has(k) || c > 1 && s.cues[c-2].kinds.has(k)
 }
