@@ -1,9 +1,10 @@
 package redact
 
 import (
-	"fmt"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 func engine(t testing.TB) *Engine {
@@ -53,9 +54,11 @@ func BenchmarkRedact(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(n))
 			b.ReportAllocs()
+			begin := cpuTime()
 			for b.Loop() {
 				e.Redact(c)
 			}
+			b.ReportMetric(float64(n)*float64(b.N)/1e6/(cpuTime()-begin).Seconds(), "MB/cpu-s")
 		})
 	}
 	f("8KiB", conversation(8<<10, true))
@@ -82,22 +85,35 @@ func BenchmarkRedact(b *testing.B) {
 var pathological = []string{"4", "1 ", "one ", "@", "a@b.co ", "212-736-5000 ", "maria ", "m a r i a ", "[", "://", ":", "GB82", "double ", "dot ", "at ",
 	"Maria ", "12 Main ", "a.", "x dot ", "street ", "[PHONE]", "[PHONE_1] ", "uh ", "five uh ", "Ä", "4 a ", "https://a.b/?token=c ", "twenty ", "hundred ", "apt 4 "}
 
-// TestPathologicalTextsStayLinear holds that a text of twice the length takes about twice the time.
+// cpuTime is the time this process has had of the processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestPathologicalTextsStayLinear holds that a text of eight times the length takes about eight times the time, and no
+// more than a few microseconds a byte.
 func TestPathologicalTextsStayLinear(t *testing.T) {
 	e := engine(t)
 	for _, p := range pathological {
-		run := func(n int) float64 {
+		run := func(n int) time.Duration {
 			c := Call{
 				CallerName: "Maria Hernandez", Email: "maria.h@example.com", Phone: "+14155557777",
 				Turns: []Turn{{"agent", "What's your phone number, address and email?"}, {"user", strings.Repeat(p, n/len(p))}},
 			}
-			return testing.Benchmark(func(b *testing.B) {
-				for b.Loop() {
-					e.Redact(c)
-				}
-			}).T.Seconds()
+			begin := cpuTime()
+			e.Redact(c)
+			return cpuTime() - begin
 		}
-		_ = run
-		_ = fmt.Sprint
+		const n = 32 << 10
+		small, large := run(n), run(8*n)
+		for range 4 {
+			small, large = min(small, run(n)), min(large, run(8*n))
+		}
+		t.Logf("%-22q %8s %8s %5.1f times, %4d ns/byte", p, small.Round(10*time.Microsecond), large.Round(10*time.Microsecond), float64(large)/float64(small), int(large)/(8*n))
+		if large > 24*small+20*time.Millisecond || large > 8*n*5*time.Microsecond {
+			t.Errorf("%q: %s for %d bytes, %s for %d", p, small, n, large, 8*n)
+		}
 	}
 }
