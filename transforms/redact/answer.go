@@ -271,7 +271,7 @@ func (s *scan) nameEnd(t *textInfo, i int, asked bool) int {
 			if (w.ch == '-' || w.ch == '\'') && w.gap == gapNone && j+1 < t.hi && s.toks[j+1].gap == gapNone && s.toks[j+1].kind == tWord && s.toks[j+1].ch != 's' && !s.taken(j+1) {
 				continue
 			}
-			if w.ch == '.' && w.gap == gapNone && (s.toks[j-1].ch != 0 || s.toks[j-1].flags&fTitle != 0) && s.toks[j-1].kind == tWord && j+1 < t.hi && s.toks[j+1].kind == tWord && s.toks[j+1].caps != capNone {
+			if w.ch == '.' && w.gap == gapNone && (s.toks[j-1].ch != 0 || s.toks[j-1].flags&fTitle != 0) && s.toks[j-1].kind == tWord && j+1 < t.hi && s.toks[j+1].kind == tWord && (s.toks[j+1].caps != capNone || s.toks[j+1].flags&fKnown != 0 || t.raw && s.toks[j+1].last() != 0 && s.toks[j+1].word() == 0) {
 				continue
 			}
 			break

@@ -149,6 +149,9 @@ func (s *scan) hashIn(i, hi int, h uint64) bool { return i < hi && s.toks[i].has
 
 // classify returns the type of the whole run, or none.
 func (s *scan) classify(t *textInfo, r *run) (kind, string) {
+	if s.priced(t, r) {
+		return noKind, ""
+	}
 	c := s.cueFor(t, r)
 	neg := s.negative(t, r)
 	if r.month {
@@ -159,6 +162,9 @@ func (s *scan) classify(t *textInfo, r *run) (kind, string) {
 			c.used = true
 			return k, "cue"
 		}
+	}
+	if k := s.eng.patterned(r.canon); k != noKind {
+		return k, "pattern"
 	}
 	if neg && r.digits < 9 {
 		return noKind, ""
@@ -198,6 +204,9 @@ func (s *scan) long(t *textInfo, r *run) kind {
 	if r.scale || r.wide || r.point {
 		return noKind
 	}
+	if r.counts() {
+		return noKind
+	}
 	if s.spokenDigits(r) >= 7 && r.digits >= 7 {
 		if r.digits == 10 || r.digits == 11 && r.canon[0] == '1' || r.digits == 7 {
 			return kPhone
@@ -222,11 +231,27 @@ func (s *scan) long(t *textInfo, r *run) kind {
 func (s *scan) spokenDigits(r *run) int {
 	n := 0
 	for i := range r.elems {
-		if r.elems[i].what == eSpoken {
+		if r.elems[i].what == eSpoken || r.elems[i].what == eWritten && r.elems[i].n == 1 {
 			n += int(r.elems[i].n)
 		}
 	}
 	return n
+}
+
+// counts tells whether somebody counts: one two three four five.
+func (r *run) counts() bool {
+	last := -1
+	for i := range r.elems {
+		v := 0
+		for _, c := range r.of(i) {
+			v = v*10 + int(c-'0')
+		}
+		if i > 0 && v != last+1 || len(r.of(i)) > 2 {
+			return false
+		}
+		last = v
+	}
+	return len(r.elems) > 4
 }
 
 // cueFor returns the cue that tells what the run is: the nearest before it, or one right behind it.
@@ -242,7 +267,7 @@ func (s *scan) cueFor(t *textInfo, r *run) *cue {
 			tok := &s.toks[i]
 			if tok.kind == tTag || tok.mark != noKind {
 				words += 3
-				if before.used || codeKinds.has(tok.mark) && before.kinds.has(tok.mark) {
+				if before.used || s.eng.codes.has(tok.mark) && before.kinds.has(tok.mark) {
 					words += 20
 				}
 				continue
@@ -283,6 +308,9 @@ func (s *scan) best(ks kinds, r *run, loose bool) kind {
 		}
 		sz := &s.eng.sizes[k]
 		if sz.max == 0 || n < sz.min && !(n+1 == sz.min && r.spoken == len(r.elems) && n > 1 && r.pairs()) || n > sz.max {
+			continue
+		}
+		if !s.eng.fits(k, r.canon) {
 			continue
 		}
 		if r.letters > 0 && !s.eng.letters.has(k) {
@@ -328,13 +356,22 @@ func (r *run) pairs() bool {
 	return false
 }
 
+// priced tells whether a currency sign stands before the run.
+func (s *scan) priced(t *textInfo, r *run) bool {
+	if r.a == t.lo {
+		return false
+	}
+	p := &s.toks[r.a-1]
+	return p.kind == tSymbol && (p.ch == '$' || p.ch == 0x80 && p.len() <= 3 && isCurrency(s.text[p.start:p.end]))
+}
+
 // negative tells counts, prices and times.
 func (s *scan) negative(t *textInfo, r *run) bool {
+	if s.priced(t, r) {
+		return true
+	}
 	if r.a > t.lo {
 		p := &s.toks[r.a-1]
-		if p.kind == tSymbol && (p.ch == '$' || p.ch == 0x80 && p.len() <= 3 && isCurrency(s.text[p.start:p.end])) {
-			return true
-		}
 		if p.kind == tWord && p.flags&fBefore != 0 && p.mark == noKind {
 			return true
 		}

@@ -59,21 +59,21 @@ func (d *dialog) expects(s *scan, t *textInfo, r *run) kind {
 		if d.last == kAddress && d.lastAge <= 2 && n >= 2 && s.echo(t, r) && s.only(t, r) {
 			return kAddress
 		}
-		if (d.lastAge <= lastTurns || d.open != noKind) && d.last != noKind && n >= 2 && codeKinds.has(d.last) && (n >= 3 || d.open != noKind) && s.echo(t, r) {
+		if (d.lastAge <= lastTurns || d.open != noKind) && d.last != noKind && n >= 2 && s.eng.codes.has(d.last) && (n >= 3 || d.open != noKind) && s.echo(t, r) {
 			return d.last
 		}
 	case roleUser:
-		if k := s.best(d.want&codeKinds, r, true); k != noKind && (n >= 3 || s.only(t, r)) && !(r.point && r.digits < 5) && !(r.scale && !s.only(t, r) && r.digits < 7) &&
+		if k := s.best(d.want&s.eng.codes, r, true); k != noKind && (n >= 3 || s.only(t, r)) && !(r.point && r.digits < 5) && !(r.scale && !s.only(t, r) && r.digits < 7) &&
 			!(r.a-1 > t.lo && s.toks[r.a-1].hash == hAnd && s.taken(r.a-2) && r.scale) {
 			return k
 		}
 		if d.want.has(kAddress) && r.digits == 5 && !r.scale {
 			return kAddress
 		}
-		if d.open != noKind && n >= 2 && codeKinds.has(d.open) && d.openAge <= openTurns && s.goesOn(t, r) {
+		if d.open != noKind && n >= 2 && s.eng.codes.has(d.open) && d.openAge <= openTurns && s.goesOn(t, r) {
 			return d.open
 		}
-		if d.last != noKind && d.lastAge <= lastTurns && n >= 2 && codeKinds.has(d.last) && s.corrects(t, r) {
+		if d.last != noKind && d.lastAge <= lastTurns && n >= 2 && s.eng.codes.has(d.last) && s.corrects(t, r) {
 			return d.last
 		}
 	}
@@ -143,7 +143,7 @@ func (s *scan) goesOn(t *textInfo, r *run) bool {
 	for i := t.lo; i < r.a; i++ {
 		tok := &s.toks[i]
 		if tok.kind == tTag || tok.mark != noKind {
-			if codeKinds.has(tok.mark) {
+			if s.eng.codes.has(tok.mark) {
 				words = 0
 				continue
 			}

@@ -93,6 +93,9 @@ func (k *known) keeps(d []byte) bool {
 		if len(d) >= 7 && len(d) <= len(n) && strings.HasSuffix(n, string(d)) {
 			return true
 		}
+		if national := strings.TrimPrefix(n, "1"); len(d) == 2*len(national) && string(d) == national+national {
+			return true
+		}
 	}
 	return false
 }
@@ -258,12 +261,13 @@ func (s *scan) sweep(round int) {
 	if !k.fresh {
 		return
 	}
-	k.fresh = false
+	n := len(s.found)
 	for i := range s.texts {
 		t := &s.texts[i]
 		s.ti, s.text = i, t.s
 		s.sweepText(t)
 	}
+	k.fresh = len(s.found) > n // what is left of a run that held a value can hold another
 }
 
 // learn takes a value that was found among the known ones.
@@ -286,7 +290,7 @@ func (s *scan) learn(f *found) {
 			k.addEmail(v)
 		}
 		s.learnPhrase(f, 1)
-	case codeKinds.has(f.kind) || f.kind >= numKinds:
+	case s.eng.codes.has(f.kind):
 		if v := s.canonical(f, ""); len(v) >= 4 {
 			k.code(v, f.kind)
 		}

@@ -191,16 +191,16 @@ var numLists = map[string]numClass{
 }
 
 // language reads the words of a language file.
-func (l *lexicon) language(name string, custom func(string) (kind, bool)) error {
+func (l *lexicon) language(name string) error {
 	f, err := dataFiles.Open("data/" + name + ".txt")
 	if err != nil {
 		return fmt.Errorf("unknown language %q: this version speaks en and es", name)
 	}
 	defer func() { _ = f.Close() }()
-	return l.load(f, custom)
+	return l.load(f)
 }
 
-func (l *lexicon) load(r io.Reader, custom func(string) (kind, bool)) error {
+func (l *lexicon) load(r io.Reader) error {
 	in := bufio.NewScanner(r)
 	in.Buffer(nil, 1<<20)
 	for n := 1; in.Scan(); n++ {
@@ -212,14 +212,14 @@ func (l *lexicon) load(r io.Reader, custom func(string) (kind, bool)) error {
 		if !ok {
 			return fmt.Errorf("line %d: no list name", n)
 		}
-		if err := l.list(list, words, custom); err != nil {
+		if err := l.list(list, words); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
 	return in.Err()
 }
 
-func (l *lexicon) list(list, words string, custom func(string) (kind, bool)) error {
+func (l *lexicon) list(list, words string) error {
 	if flag := flagLists[list]; flag != 0 {
 		for w := range strings.FieldsSeq(words) {
 			l.put(foldWord(w)).flags |= flag
@@ -228,9 +228,6 @@ func (l *lexicon) list(list, words string, custom func(string) (kind, bool)) err
 	}
 	if t, ok := strings.CutPrefix(list, "cue "); ok {
 		k, ok := kindOf(Type(t))
-		if !ok && custom != nil {
-			k, ok = custom(t)
-		}
 		if !ok {
 			return fmt.Errorf("unknown type %q", t)
 		}
@@ -329,7 +326,7 @@ var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
 	return l, nil
 })
 
-func newLexicon(languages []string, custom func(string) (kind, bool)) (*lexicon, error) {
+func newLexicon(languages []string) (*lexicon, error) {
 	base, err := baseLexicon()
 	if err != nil {
 		return nil, err
@@ -337,7 +334,7 @@ func newLexicon(languages []string, custom func(string) (kind, bool)) (*lexicon,
 	l := &lexicon{mask: base.mask, n: base.n, cues: map[uint64][]phrase{}, names: map[uint64][]phrase{}}
 	l.keys, l.vals = append(l.keys, base.keys...), append(l.vals, base.vals...)
 	for _, name := range languages {
-		if err := l.language(name, custom); err != nil {
+		if err := l.language(name); err != nil {
 			return nil, err
 		}
 	}

@@ -1,7 +1,12 @@
 package redact
 
+import "strings"
+
 // names marks names of people: behind a cue, known ones, and such as the lists and their shape tell.
 func (s *scan) names(t *textInfo) {
+	if s.known.script != "" {
+		s.script(t)
+	}
 	for i := t.lo; i < t.hi; i++ {
 		w := &s.toks[i]
 		if w.kind != tWord || s.taken(i) {
@@ -10,6 +15,7 @@ func (s *scan) names(t *textInfo) {
 		switch {
 		case w.flags&fKnown != 0:
 			i = max(i, s.knownName(t, i)-1)
+		case w.flags&fWeakKnown != 0 && s.weakKnown(t, i):
 		case w.flags&fNameCue != 0 && s.cuedName(t, i):
 		case w.flags&fTitle != 0 && i+1 < t.hi && s.titled(t, i):
 		case w.first() != 0 || w.last() != 0 || w.caps != capNone && w.word() == 0 && w.ch == 0:
@@ -58,6 +64,10 @@ func (s *scan) cuedName(t *textInfo, i int) bool {
 		return false
 	}
 	w := &s.toks[j]
+	if w.flags&fKnown != 0 || w.flags&fWeakKnown != 0 && (n >= 2 || w.caps != capNone) {
+		b := s.knownName(t, j)
+		return b > j && s.taken(j)
+	}
 	strong := s.toks[i].hash == hName || n >= 2 && (s.toks[i+n-1].hash == hIs || s.toks[i+n-2].hash == hName || s.toks[i+1].hash == hName || s.toks[i+1].hash == hNames)
 	strong = strong && !(n == 2 && s.toks[i].hash == hIt) && !(n == 2 && s.toks[i].hash == hThis)
 	if s.toks[i].hash == hName && n == 1 && s.toks[j].caps == capNone && t.role == roleAgent {
@@ -358,6 +368,45 @@ func (s *scan) listedRaw(t *textInfo, i int) int {
 	return i
 }
 
+// script marks a known name in a script without spaces.
+func (s *scan) script(t *textInfo) {
+	at, k := 0, t.lo
+	for {
+		n := strings.Index(s.text[at:], s.known.script)
+		if n < 0 {
+			return
+		}
+		lo, hi := at+n, at+n+len(s.known.script)
+		at = hi
+		for k < t.hi && int(s.toks[k].start) < lo {
+			k++
+		}
+		e := k
+		for e < t.hi && int(s.toks[e].end) <= hi {
+			e++
+		}
+		if k < e && int(s.toks[k].start) == lo && int(s.toks[e-1].end) == hi {
+			s.mark(k, e, kPerson, "known")
+		}
+	}
+}
+
+// weakKnown marks a part of a known name that is a word as well: beside another part, or where a word has no capital.
+func (s *scan) weakKnown(t *textInfo, i int) bool {
+	w := &s.toks[i]
+	alone := t.hi-t.lo <= 2
+	next := i + 1
+	if next < t.hi && s.toks[next].is(',') {
+		next++
+	}
+	beside := next < t.hi && s.toks[next].flags&(fKnown|fWeakKnown) != 0 && s.toks[next].hash != w.hash && !s.taken(next)
+	capital := w.caps != capNone && !t.raw && !s.sentenceStart(t, i) && !(i+1 < t.hi && (s.numeric(i+1, t.hi) || s.toks[i+1].class == nOrdinal)) && !(w.class == nMonth && placeCue(s.toks[i-1].hash))
+	if !alone && !beside && !capital {
+		return false
+	}
+	return s.knownName(t, i) > i
+}
+
 // knownName marks a part of a known name with the parts that follow it.
 func (s *scan) knownName(t *textInfo, i int) int {
 	b := i + 1
@@ -367,6 +416,13 @@ func (s *scan) knownName(t *textInfo, i int) int {
 			break
 		}
 		if w.kind == tWord && w.flags&(fKnown|fWeakKnown) != 0 {
+			again := false
+			for k := i; k < j; k++ {
+				again = again || s.toks[k].hash == w.hash && s.toks[k].kind == tWord
+			}
+			if again {
+				break
+			}
 			b = j + 1
 			continue
 		}

@@ -1,6 +1,7 @@
 package redact
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,36 +37,40 @@ type Engine struct {
 	keep    kinds
 	modes   []Mode
 	key     []byte
-	allow   map[string]bool
-	custom  []Recognizer
+	codes   kinds // types whose values are digits or codes
+	allow   []string
+	custom  []custom
 	scratch sync.Pool
 }
 
 // New returns an engine, or an error where the options make none.
 func New(o Options) (*Engine, error) {
 	if o.Region == "" {
-		o.Region = DefaultRegion
+		o.Region = cmp.Or(o.Policy.Region, DefaultRegion)
 	}
 	cc := phonenumbers.GetCountryCodeForRegion(o.Region)
 	if cc == 0 {
 		return nil, fmt.Errorf("unknown phone region %q: use a two-letter code in capitals, for example US or GB", o.Region)
 	}
 	if len(o.Languages) == 0 {
+		o.Languages = o.Policy.Languages
+	}
+	if len(o.Languages) == 0 {
 		o.Languages = []string{"en"}
 	}
 	e := &Engine{
 		region: o.Region, nanp: cc == 1, letters: letterKinds, key: o.Key, tensAnd: slices.Contains(o.Languages, "es"),
-		types: typeNames[:], sizes: sizes[:],
+		codes: codeKinds,
 	}
 	if err := e.apply(&o.Policy); err != nil {
 		return nil, err
 	}
-	lex, err := newLexicon(o.Languages, nil)
+	lex, err := newLexicon(o.Languages)
 	if err != nil {
 		return nil, err
 	}
 	e.lex = lex
-	e.recognizers()
+	e.cuesOf(&o.Policy)
 	e.scratch.New = func() any { return new(scan) }
 	return e, nil
 }

@@ -150,10 +150,10 @@ func (s *scan) digitsFollow(i, hi int) bool {
 // numberWanted tells whether a number was announced or asked for.
 func (s *scan) numberWanted(i int) bool {
 	d := &s.dialog
-	if (d.want | d.open.bit()).any(codeKinds) || d.lastAge <= 2 && codeKinds.has(d.last) {
+	if (d.want | d.open.bit()).any(s.eng.codes) || d.lastAge <= 2 && s.eng.codes.has(d.last) {
 		return true
 	}
-	return s.cueNear(i, codeKinds)
+	return s.cueNear(i, s.eng.codes)
 }
 
 // lettersWanted tells whether a code with letters was announced or asked for.

@@ -131,6 +131,9 @@ func (s *scan) mark(a, b int, k kind, rule string) bool {
 			return false
 		}
 	}
+	if s.eng.allows(s.text[s.toks[a].start:s.toks[b-1].end]) {
+		return false
+	}
 	if k == kPerson {
 		a = s.title(a)
 	}

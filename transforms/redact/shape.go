@@ -79,6 +79,12 @@ func (s *scan) shape(t *textInfo, r *run, g, e int) kind {
 	if g > 0 && r.elems[g-1].what == eLetter && s.toks[el[0].a].gap == gapNone {
 		return noKind
 	}
+	if a := int(el[0].a); g == 0 && a-2 >= t.lo && s.toks[a].gap == gapNone && s.toks[a-1].is('-') && s.toks[a-1].gap == gapNone && s.toks[a-2].kind == tWord {
+		return noKind
+	}
+	if g > 0 && el[0].sep == '.' && el[0].what == eWritten {
+		return noKind // a fraction
+	}
 	if r.scale && g == 0 && e == len(r.elems) {
 		return noKind
 	}

@@ -244,6 +244,13 @@ func (s *scan) longWord(text string, i, j int, h uint64, t *token) (int, bool) {
 		if text[end] < 0x80 || !unicode.IsLetter(r) && !unicode.IsMark(r) {
 			break
 		}
+		if unspaced(r) {
+			if end == i {
+				end += n
+				plain = false
+			}
+			break
+		}
 		plain = false
 		end += n
 	}
@@ -260,6 +267,11 @@ func (s *scan) longWord(text string, i, j int, h uint64, t *token) (int, bool) {
 		t.flags |= s.known.flags(t.hash)
 	}
 	return end, true
+}
+
+// unspaced tells letters of scripts that have no space between words: each is a token.
+func unspaced(r rune) bool {
+	return r >= 0x0E00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Hangul)
 }
 
 func apostrophe(s string) int {

@@ -1,5 +1,7 @@
 package redact
 
+import "strings"
+
 // spokenURLs marks web addresses that are said with a credential in them, and those that were asked for: "admin colon
 // hunter two at cam six dot example dot com slash login".
 func (s *scan) spokenURLs(t *textInfo) {
@@ -17,6 +19,13 @@ func (s *scan) spokenURLs(t *textInfo) {
 			continue
 		}
 		secret, slash, at := s.urlSecret(a, b)
+		if raw := s.text[s.toks[a].start:s.toks[b-1].end]; strings.Contains(raw, "//") || strings.ContainsAny(raw, "?=") {
+			full := "https://" + raw[strings.Index(raw, "//")+1:]
+			if secret = CutURL(full) != full; !secret && !asked || s.toks[i-1].kind == tSymbol {
+				i = b
+				continue
+			}
+		}
 		if at && !secret || !(secret && slash) && !asked && !s.cueBefore(i, kURL) {
 			continue
 		}

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"net/netip"
+	"strings"
+)
 
 // web finds what is written with marks of its own: e-mail addresses, URLs with a credential in them, IPv6 addresses.
 func (s *scan) web(t *textInfo) {
@@ -13,7 +16,7 @@ func (s *scan) web(t *textInfo) {
 		case '@':
 			i = max(i, s.email(t, i)-1)
 		case ':':
-			i = max(i, s.url(t, i)-1)
+			i = max(i, s.url(t, i)-1, s.ipv6(t, i)-1)
 		}
 	}
 }
@@ -118,6 +121,33 @@ func (s *scan) userAt(t *textInfo, i int) int {
 	}
 	a := i - 1
 	s.mark(a, b, kURL, "shape")
+	return b
+}
+
+// ipv6 marks the IPv6 address around the colon at i and returns the token behind it.
+func (s *scan) ipv6(t *textInfo, i int) int {
+	part := func(k int) bool {
+		w := &s.toks[k]
+		return !s.taken(k) && (w.is(':') || w.kind == tNumber && w.len() <= 4 || w.kind == tWord && w.len() <= 4)
+	}
+	a, b := i, i+1
+	for a > t.lo && a > i-4 && s.glued(a) && part(a-1) {
+		a--
+	}
+	for b < t.hi && b < i+32 && s.glued(b) && part(b) {
+		b++
+	}
+	for b > a+1 && s.toks[b-1].is(':') && !s.toks[b-2].is(':') {
+		b--
+	}
+	text := s.text[s.toks[a].start:s.toks[b-1].end]
+	if len(text) < 6 || len(text) > 45 || strings.Count(text, ":") < 3 {
+		return 0
+	}
+	if ip, err := netip.ParseAddr(text); err != nil || !ip.Is6() {
+		return 0
+	}
+	s.mark(a, b, kIP, "shape")
 	return b
 }
 
