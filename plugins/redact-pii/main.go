@@ -1,5 +1,6 @@
 // Command redact-pii is the transform that takes personal data out of events: every text goes through the engine of
-// transforms/redact, and the structured phone number, e-mail address and name become keyed hashes.
+// transforms/redact, and the structured phone number, e-mail address and name become keyed hashes, unless a policy says
+// otherwise.
 //
 // It fails closed: without a key, or with a policy it cannot apply, it doesn't start, and events wait on disk.
 package main
@@ -7,20 +8,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/postcall/postcall/transforms"
 	"github.com/postcall/postcall/transforms/redact"
 )
 
-const version = "0.1.0"
+const version = "0.2.0"
 
 // Settings come from postcall once, when the plugin is started.
 type Settings struct {
 	// Key is a list of keys separated by commas; the first one hashes.
 	Key string `json:"key"`
-	// Policy is the path of a policy file. This version has the built-in policy only.
+	// Policy is the path of a policy file; empty means the preset balanced.
 	Policy string `json:"policy"`
-	// Region is that of phone numbers without country code; empty means US.
+	// Region is that of phone numbers without country code; empty means the policy's, or US.
 	Region string `json:"region"`
 }
 
@@ -35,12 +37,28 @@ func open(s Settings) (*redactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.Policy != "" {
-		return nil, fmt.Errorf("redaction policy %s: version %s has the built-in policy only, leave POSTCALL_REDACT_POLICY empty", s.Policy, version)
-	}
-	e, err := redact.New(redact.Options{Region: s.Region})
+	policy, err := readPolicy(s.Policy)
 	if err != nil {
 		return nil, err
 	}
-	return &redactor{engine: e, key: keys[0]}, nil
+	e, err := redact.New(redact.Options{Region: s.Region, Policy: policy, Key: keys[0]})
+	if err != nil {
+		return nil, err
+	}
+	return &redactor{engine: e, policy: policy, key: keys[0]}, nil
+}
+
+func readPolicy(file string) (redact.Policy, error) {
+	if file == "" {
+		return redact.Policy{}, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return redact.Policy{}, fmt.Errorf("POSTCALL_REDACT_POLICY: %w", err)
+	}
+	p, err := redact.ParsePolicy(data)
+	if err != nil {
+		return redact.Policy{}, fmt.Errorf("POSTCALL_REDACT_POLICY (%s): %w", file, err)
+	}
+	return p, nil
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,17 +70,17 @@ func TestEveryFieldIsRedacted(t *testing.T) {
 	want.CallerName = redact.Hash([]byte(testKey), redact.KindName, "maria hernandez")
 	want.CustomerPhoneNumber = redact.Hash([]byte(testKey), redact.KindPhone, "(415) 555-7777")
 	want.MentionedEmail = redact.Hash([]byte(testKey), redact.KindEmail, "Maria.H@example.com")
-	want.TranscriptText = "User: [PERSON], [EMAIL]."
-	want.Transcript[0].Content = "You've reached 415-555-1212 — is this [PHONE]?"
-	want.Transcript[1].Content = "Yes, [PHONE]. [PERSON]."
-	want.Transcript[2].Role = "[PERSON]"
-	want.Transcript[2].Content = "the card is [CARD], it costs $1,672.00 on 05/29/2026"
-	want.Summary, want.LongSummary = "[PERSON] booked for May 29 at 10:30 AM", "[EMAIL] was noted"
-	want.Purpose, want.Topic = "call [PERSON] back", "[PERSON]"
-	want.FollowUp, want.FollowUpReason = "call [PHONE]", "[PERSON] asked"
-	want.KeyPoints[0], want.UnansweredQuestions[0], want.ActionItems[0] = "mail to [EMAIL]", "does [PERSON] pay?", "call [PHONE]"
+	want.TranscriptText = "User: [PERSON_1], [EMAIL_1]."
+	want.Transcript[0].Content = "You've reached 415-555-1212 — is this [PHONE_1]?"
+	want.Transcript[1].Content = "Yes, [PHONE_1]. [PERSON_1]."
+	want.Transcript[2].Role = "[PERSON_1]"
+	want.Transcript[2].Content = "the card is [CARD_1], it costs $1,672.00 on 05/29/2026"
+	want.Summary, want.LongSummary = "[PERSON_1] booked for May 29 at 10:30 AM", "[EMAIL_1] was noted"
+	want.Purpose, want.Topic = "call [PERSON_1] back", "[PERSON_1]"
+	want.FollowUp, want.FollowUpReason = "call [PHONE_1]", "[PERSON_1] asked"
+	want.KeyPoints[0], want.UnansweredQuestions[0], want.ActionItems[0] = "mail to [EMAIL_1]", "does [PERSON_1] pay?", "call [PHONE_1]"
 	want.RecordingURL = "https://app.example/r/call_1.mp3?t=12"
-	want.Extra = json.RawMessage(`{ "note":"[PERSON] \"H\"", "n": "[PHONE]","epoch":1716573734000, "x":[{"[EMAIL]":1, "[EMAIL]#2":2.50}], "caf\u00e9":"a<b" }`)
+	want.Extra = json.RawMessage(`{ "note":"[PERSON_1] \"H\"", "n": "[PHONE_1]","epoch":1716573734000, "x":[{"[EMAIL_1]":1, "[EMAIL_2]":2.50}], "caf\u00e9":"a<b" }`)
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
@@ -133,8 +135,54 @@ func TestItDoesNotStartUnlessItCanRedact(t *testing.T) {
 	}
 	f("no key", Settings{}, "no redaction key")
 	f("a short key", Settings{Key: "shortkey"}, "at least 16")
-	f("a policy", Settings{Key: testKey, Policy: "policy.yaml"}, "built-in policy only")
+	f("no policy file", Settings{Key: testKey, Policy: filepath.Join(t.TempDir(), "policy.yaml")}, "POSTCALL_REDACT_POLICY")
+	f("a broken policy", Settings{Key: testKey, Policy: write(t, "types: {PHONE: hide}")}, `types: PHONE: "hide" is no mode`)
+	f("an unknown setting", Settings{Key: testKey, Policy: write(t, "tpyes: {}")}, "tpyes")
+	f("an unknown language", Settings{Key: testKey, Policy: write(t, "languages: [xx]")}, "unknown language")
 	f("an unknown region", Settings{Key: testKey, Region: "XX"}, "two-letter code")
+}
+
+func write(t *testing.T, policy string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "policy.yaml")
+	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestPolicy(t *testing.T) {
+	f := func(policy string, check func(transforms.Event) bool) {
+		t.Helper()
+		r, err := open(Settings{Key: testKey, Policy: write(t, policy)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		once := apply(t, r, sample())
+		if !check(once) {
+			t.Errorf("%s: %+v", policy, once)
+		}
+		again := once
+		again.Transcript = slices.Clone(once.Transcript)
+		again.KeyPoints = slices.Clone(once.KeyPoints)
+		if d := cmp.Diff(once, apply(t, r, again)); d != "" {
+			t.Errorf("%s: twice is not once: %s", policy, d)
+		}
+	}
+	f("preset: strict", func(e transforms.Event) bool {
+		return e.CallerName == "" && e.CustomerPhoneNumber == "" && e.TranscriptText == "User: [PERSON], [EMAIL]."
+	})
+	f("preset: pci", func(e transforms.Event) bool {
+		return strings.HasPrefix(e.Transcript[2].Content, "the card is [CARD:1111], it") && redact.IsHash(redact.KindPhone, e.CustomerPhoneNumber)
+	})
+	f("preset: hipaa\nfields: {callerName: mask, customerPhoneNumber: keep}", func(e transforms.Event) bool {
+		return e.CallerName == "[PERSON]" && e.CustomerPhoneNumber == "+14155557777" && e.MentionedEmail == ""
+	})
+	f("types: {PHONE: hash, PERSON: keep}", func(e transforms.Event) bool {
+		_, h, _ := strings.Cut(redact.Hash([]byte(testKey), redact.KindPhone, "+14155557777"), "_")
+		return strings.Contains(e.Transcript[1].Content, "[PHONE:"+h+"]") && strings.Contains(e.Transcript[1].Content, "Maria")
+	})
+	f("allow: [Maria Hernandez]", func(e transforms.Event) bool { return strings.HasPrefix(e.Summary, "Maria Hernandez booked") })
 }
 
 // FuzzExtra holds that any JSON stays valid JSON, and that redacting it again changes nothing.

@@ -10,6 +10,7 @@ import (
 // redactor adapts the engine to events. It is safe for concurrent use.
 type redactor struct {
 	engine *redact.Engine
+	policy redact.Policy
 	key    []byte
 }
 
@@ -41,8 +42,10 @@ func (r *redactor) redact(e *transforms.Event) {
 		Turns:      make([]redact.Turn, len(e.Transcript)),
 		Texts:      make([]string, 0, len(fields)+len(extra)),
 	}
-	if e.BusinessPhoneNumber != "" {
-		call.Keep = []string{e.BusinessPhoneNumber}
+	for _, v := range []string{e.BusinessPhoneNumber, e.AgentName} {
+		if v != "" {
+			call.Keep = append(call.Keep, v)
+		}
 	}
 	for i, t := range e.Transcript {
 		call.Turns[i] = redact.Turn{Role: t.Role, Content: t.Content}
@@ -62,9 +65,9 @@ func (r *redactor) redact(e *transforms.Event) {
 		*f = call.Texts[i]
 	}
 	e.Extra = writeTexts(e.Extra, extra, call.Texts[len(fields):])
-	hash(r.key, redact.KindPhone, &e.CustomerPhoneNumber)
-	hash(r.key, redact.KindEmail, &e.MentionedEmail)
-	hash(r.key, redact.KindName, &e.CallerName)
+	r.field(redact.FieldPhone, redact.KindPhone, redact.Phone, &e.CustomerPhoneNumber)
+	r.field(redact.FieldEmail, redact.KindEmail, redact.Email, &e.MentionedEmail)
+	r.field(redact.FieldName, redact.KindName, redact.Person, &e.CallerName)
 }
 
 // textFields returns every field of free text but the content of the turns. Credentials are out of the URLs then.
@@ -95,9 +98,18 @@ func textFields(e *transforms.Event) []*string {
 	return texts
 }
 
-// hash replaces a value by its keyed hash, unless it is one.
-func hash(key []byte, kind string, value *string) {
-	if !redact.IsHash(kind, *value) {
-		*value = redact.Hash(key, kind, *value)
+// field does with a structured value what the policy says. A hash stays what it is.
+func (r *redactor) field(name, kind string, t redact.Type, value *string) {
+	if *value == "" || redact.IsHash(kind, *value) {
+		return
+	}
+	switch r.policy.Field(name) {
+	case redact.ModeKeep:
+	case redact.ModeDrop:
+		*value = ""
+	case redact.ModeMask:
+		*value = "[" + string(t) + "]"
+	default:
+		*value = redact.Hash(r.key, kind, *value)
 	}
 }

@@ -155,6 +155,7 @@ type tags struct {
 	e     *Engine
 	index map[string]int
 	next  map[Type]int
+	whole map[string]string // a value that is part of a longer one: that one
 	buf   []byte
 }
 
@@ -180,7 +181,53 @@ func (e *Engine) newTags(c *Call, spans []Span) *tags {
 			at += 1 + next
 		}
 	}
+	t.parts(spans)
 	return t
+}
+
+// maxParts is how many values of a call are compared with each other.
+const maxParts = 64
+
+// parts notes which values are parts of others: "maria" of "maria hernandez", the first digits of a number.
+func (t *tags) parts(spans []Span) {
+	seen := map[string]bool{}
+	var all []*Span
+	for i := range spans {
+		s := &spans[i]
+		if k := t.e.kindOf(s.Type); k != kPerson && !t.e.codes.has(k) {
+			continue
+		}
+		if key := string(s.Type) + s.Value; !seen[key] {
+			seen[key] = true
+			all = append(all, s)
+		}
+		if len(all) > maxParts {
+			return
+		}
+	}
+	t.whole = map[string]string{}
+	for _, s := range all {
+		best := s.Value
+		for _, o := range all {
+			if o.Type == s.Type && len(o.Value) > len(best) && isPart(s, o.Value) {
+				best = o.Value
+			}
+		}
+		t.whole[string(s.Type)+s.Value] = best
+	}
+}
+
+// isPart tells whether a value is part of a longer one.
+func isPart(s *Span, v string) bool {
+	if s.Type != Person {
+		return len(s.Value) >= 2 && strings.Contains(v, s.Value)
+	}
+	for w := range strings.FieldsSeq(s.Value) {
+		if !strings.Contains(" "+v+" ", " "+w+" ") {
+			return false
+		}
+	}
+	return s.Value != ""
 }
 
 // replace puts the tags of the spans into the text they are of.

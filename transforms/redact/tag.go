@@ -57,7 +57,11 @@ func isCode(s string) bool {
 
 // number returns the number of the value among those of its type.
 func (t *tags) number(s *Span) int {
-	key := string(s.Type) + "\x00" + s.Value
+	v := s.Value
+	if w, ok := t.whole[string(s.Type)+v]; ok {
+		v = w
+	}
+	key := string(s.Type) + "\x00" + v
 	if n := t.index[key]; n > 0 {
 		return n
 	}
