@@ -79,7 +79,9 @@ func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	if (k == kDOB || k == kExpiry) && a > t.lo && s.toks[a-1].hash == hThe && !s.taken(a-1) {
 		a--
 	}
-	s.mark(a, b, k, rule)
+	if s.mark(a, b, k, rule) && t.role == roleUser && parted.has(k) {
+		s.found[len(s.found)-1].group = s.dialog.group
+	}
 	return b
 }
 

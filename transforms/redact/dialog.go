@@ -11,6 +11,7 @@ type dialog struct {
 	lastAge int
 	prev    uint8    // role of the turn before
 	asked   kinds    // of the last question, given or not
+	group   int      // of the parts of the value
 	words   []uint64 // the last answer, if it was words
 }
 
@@ -43,6 +44,8 @@ func (d *dialog) value(s *scan, t *textInfo, k kind, n int) {
 		}
 	} else {
 		d.have = n
+		s.groups++
+		d.group = s.groups
 	}
 	d.open, d.openAge = noKind, 0
 	if parted.has(k) && (sz.whole == 0 || d.have < sz.whole || k == kBank || k == kAccount || k == kAddress) && !(d.have == sz.other && k != kBank && k != kCard && k != kAccount) || k == kSSN && d.have < 9 && d.have != 4 {

@@ -97,6 +97,7 @@ type Span struct {
 	Type       Type
 	Value      string // the canonical form, the same for all the ways of saying a value
 	Rule       string // what found it: cue, question, shape, known, list and so on
+	Group      int    // not 0: the spans of a call with the same group are parts of one value
 }
 
 // Text returns the i-th text of the call, as Span.Text counts them.
@@ -157,6 +158,8 @@ type tags struct {
 	next  map[Type]int
 	whole map[string]string // a value that is part of a longer one: that one
 	buf   []byte
+
+	groups map[int]int // the numbers of values that were said in parts
 }
 
 func (e *Engine) newTags(c *Call, spans []Span) *tags {

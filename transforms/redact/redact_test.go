@@ -165,7 +165,7 @@ func TestFindTellsWhere(t *testing.T) {
 	c := caller
 	c.Turns = []Turn{{"user", "hi"}, {"user", "Maria, x@y.com"}}
 	c.Texts = []string{"nothing", "+14155557777"}
-	want := []Span{{1, 0, 5, Person, "maria", "known"}, {1, 7, 14, Email, "x@y.com", "shape"}, {3, 0, 12, Phone, "4155557777", "shape"}}
+	want := []Span{{1, 0, 5, Person, "maria", "known", 0}, {1, 7, 14, Email, "x@y.com", "shape", 0}, {3, 0, 12, Phone, "4155557777", "shape", 0}}
 	if got := masking(t).Find(c); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}

@@ -24,6 +24,7 @@ type found struct {
 	text, a, b int
 	kind       kind
 	rule       string
+	group      int // of the parts of one value that is said over turns; 0 is none
 }
 
 // cue is a phrase that tells what value comes.
@@ -46,11 +47,12 @@ type scan struct {
 	spans  []Span
 	known  known
 	dialog dialog
+	groups int // of values that are said in parts
 }
 
 func (e *Engine) open(c *Call) *scan {
 	s := e.scratch.Get().(*scan)
-	s.eng = e
+	s.eng, s.groups = e, 0
 	s.toks, s.texts, s.spans, s.found = s.toks[:0], s.texts[:0], s.spans[:0], s.found[:0]
 	s.known.load(c, e)
 	for i := range len(c.Turns) + len(c.Texts) {
@@ -140,7 +142,7 @@ func (s *scan) mark(a, b int, k kind, rule string) bool {
 	for i := a; i < b; i++ {
 		s.toks[i].mark = k
 	}
-	s.found = append(s.found, found{s.ti, a, b, k, rule})
+	s.found = append(s.found, found{text: s.ti, a: a, b: b, kind: k, rule: rule})
 	return true
 }
 
@@ -210,7 +212,7 @@ func (s *scan) join(f int) int {
 func (s *scan) span(v *found) Span {
 	text := s.texts[v.text].s
 	start, end := int(s.toks[v.a].start), int(s.toks[v.b-1].end)
-	return Span{Text: v.text, Start: start, End: end, Type: s.eng.types[v.kind], Rule: v.rule, Value: s.canonical(v, text[start:end])}
+	return Span{Text: v.text, Start: start, End: end, Type: s.eng.types[v.kind], Rule: v.rule, Group: v.group, Value: s.canonical(v, text[start:end])}
 }
 
 // detect finds the values of one text.

@@ -62,12 +62,24 @@ func (t *tags) number(s *Span) int {
 		v = w
 	}
 	key := string(s.Type) + "\x00" + v
-	if n := t.index[key]; n > 0 {
-		return n
+	n := t.index[key]
+	if s.Group > 0 {
+		if t.groups == nil {
+			t.groups = map[int]int{}
+		}
+		if g := t.groups[s.Group]; g > 0 {
+			n = g
+		}
 	}
-	t.next[s.Type]++
-	t.index[key] = t.next[s.Type]
-	return t.next[s.Type]
+	if n == 0 {
+		t.next[s.Type]++
+		n = t.next[s.Type]
+	}
+	t.index[key] = n
+	if s.Group > 0 {
+		t.groups[s.Group] = n
+	}
+	return n
 }
 
 // hash returns the keyed hash of a canonical value without its kind, so that it is the one that Hash gives the field.
