@@ -140,6 +140,11 @@ bench: build bin/local ## load the built program, with stand-ins and with real s
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
 	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 
+.PHONY: pii
+pii: build ## how much redaction finds in the labelled calls of the folder PII_DIR
+	@test -n "$(PII_DIR)" || { echo "set PII_DIR to a folder of labelled calls: see docs/redaction.md" >&2; exit 2; }
+	@go run ./transforms/redact/score -postcall bin/postcall $(PII_DIR)
+
 ## Check
 
 .PHONY: lint
