@@ -165,6 +165,11 @@ func (s *scan) classify(t *textInfo, r *run) (kind, string) {
 			return k, "cue"
 		}
 	}
+	if r.letters >= 2 && t.role != roleText {
+		if k := s.spelledOut(t, r); k != noKind {
+			return k, "spelled"
+		}
+	}
 	if k := s.eng.patterned(r.canon); k != noKind {
 		return k, "pattern"
 	}
@@ -181,6 +186,25 @@ func (s *scan) classify(t *textInfo, r *run) (kind, string) {
 		return k, "question"
 	}
 	return s.long(t, r), "length"
+}
+
+// spelledOut returns the type of a row of single letters: what was asked for, or the name that people spell.
+func (s *scan) spelledOut(t *textInfo, r *run) kind {
+	d := &s.dialog
+	for i := range r.elems {
+		if e := &r.elems[i]; e.n != 1 || e.what != eLetter && s.toks[e.a].letter() != 'o' {
+			return noKind
+		}
+	}
+	for _, k := range [...]kind{kPerson, kEmail, kAnswer, kUsername, kPassword, kAddress} {
+		if t.role == roleUser && d.want.has(k) || d.last == k && d.lastAge <= 2 && r.letters > 2 {
+			return k
+		}
+	}
+	if r.letters >= 4 && s.cueNear(r.a, kPerson.bit()) || r.letters >= 5 {
+		return kPerson
+	}
+	return noKind
 }
 
 // date judges a date with a month's name: one of birth where it was asked for or announced.

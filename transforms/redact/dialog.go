@@ -236,8 +236,14 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 			}
 			continue
 		}
-		if !s.valueAfter(t, c) {
+		if !s.valueAfter(t, c) || c.kinds.has(kPerson) && c.b < t.hi && s.toks[c.b].hash != hIs && !s.taken(c.b) {
 			ask |= c.kinds
+		}
+	}
+	if ask == 0 && t.role == roleAgent && s.asksSpelling(t) {
+		ask = kPerson.bit()
+		if spelled.has(d.last) {
+			ask = d.last.bit()
 		}
 	}
 	if ask == 0 && t.role == roleAgent && s.asksNumber(t) {
@@ -274,6 +280,21 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 	}
 	d.prev = t.role
 }
+
+// spelled are the kinds whose values are spelled on demand.
+const spelled kinds = 1<<kPerson | 1<<kEmail | 1<<kAddress | 1<<kUsername | 1<<kAnswer | 1<<kAccount
+
+// asksSpelling tells whether an agent wants to have the last answer spelled.
+func (s *scan) asksSpelling(t *textInfo) bool {
+	for i := t.lo; i < t.hi; i++ {
+		if h := s.toks[i].hash; h == hSpell || h == hSpelling || h == hSpelled {
+			return true
+		}
+	}
+	return false
+}
+
+var hSpelling, hSpelled = hashWord("spelling"), hashWord("spelled")
 
 // asksNumber tells whether an agent asks for some number or code.
 func (s *scan) asksNumber(t *textInfo) bool {

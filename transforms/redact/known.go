@@ -280,8 +280,13 @@ func (s *scan) learn(f *found) {
 	case f.kind == kPerson:
 		for i := f.a; i < f.b; i++ {
 			w := &s.toks[i]
-			if w.kind == tWord && w.len() > 2 && w.word() == 0 && w.flags&(fStop|fPlace|fState|fKnown|fKeep) == 0 && w.class == nNone && k.first(s.text[w.start:w.end], kPerson) {
+			if w.kind != tWord || w.len() <= 2 || w.flags&(fStop|fKnown|fKeep|fTitle) != 0 || w.class != nNone || !k.first(s.text[w.start:w.end], kPerson) {
+				continue
+			}
+			if w.word() == 0 && w.flags&(fPlace|fState) == 0 {
 				k.part(w.hash, fKnown)
+			} else if w.first() != 0 || w.last() != 0 {
+				k.part(w.hash, fWeakKnown)
 			}
 		}
 		s.learnPhrase(f, 2)
@@ -372,18 +377,14 @@ func (s *scan) sweepText(t *textInfo) {
 				continue
 			}
 		}
-		if w.kind == tWord && k.bloom[w.hash&63] && k.flags(w.hash)&fKnown != 0 && w.flags&fKnown == 0 {
-			w.flags |= fKnown
-			if s.knownNow(t, i) {
+		if w.kind == tWord && k.bloom[w.hash&63] && w.flags&(fKnown|fWeakKnown) == 0 {
+			if w.flags |= k.flags(w.hash) &^ fKeep; w.flags&fKnown != 0 {
 				s.mark(i, i+1, kPerson, "known")
 			}
 		}
 		i++
 	}
 }
-
-// knownNow tells whether a word of a name that was found in the call is that name here.
-func (s *scan) knownNow(t *textInfo, i int) bool { return s.toks[i].word() == 0 }
 
 // phraseAt marks the known words that begin at token i.
 func (s *scan) phraseAt(t *textInfo, i int) int {
@@ -459,6 +460,18 @@ func (r *run) cover(a, b int) (first, last int) {
 		last++
 	}
 	return first, last
+}
+
+// knownEmails marks the known addresses of a text, before parts of them are taken for names.
+func (s *scan) knownEmails(t *textInfo) {
+	for i := t.lo; i < t.hi; i++ {
+		if w := &s.toks[i]; w.kind != tSymbol && !s.taken(i) && s.known.starts[lower(s.text[w.start])] {
+			if end := s.said(t, i); end > i {
+				s.dialog.value(s, t, kEmail, 60)
+				i = end - 1
+			}
+		}
+	}
 }
 
 // said marks a known address or a spelled name that begins at token i, however it is said.

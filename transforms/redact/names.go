@@ -33,7 +33,7 @@ func (s *scan) titled(t *textInfo, i int) bool {
 		j++
 	}
 	w := &s.toks[j]
-	if w.kind != tWord || s.taken(j) || w.flags&(fStop|fStreet|fState) != 0 && w.caps == capNone || w.ch != 0 {
+	if w.kind != tWord || s.taken(j) || w.flags&(fStop|fStreet) != 0 && w.caps == capNone || w.flags&fState != 0 && w.caps == capNone && w.last() == 0 || w.ch != 0 {
 		return false
 	}
 	if s.toks[i].caps == capNone && !t.raw || s.toks[i].hash == hMs && t.raw && w.word() != 0 {
@@ -125,7 +125,7 @@ func (s *scan) weakName(t *textInfo, i, n, j int) bool {
 	if !good {
 		return false
 	}
-	return s.markName(t, j, s.nameEnd(t, j, false), "cue")
+	return s.markName(t, j, s.nameEnd(t, j, false), "phrase")
 }
 
 var (
@@ -133,7 +133,7 @@ var (
 )
 
 func (s *scan) markName(t *textInfo, a, b int, rule string) bool {
-	if s.keepsName(a, b) || s.orgAfter(t, b) {
+	if s.keepsName(a, b) || s.orgAfter(t, b) && !(t.raw && rule == "cue") {
 		return false
 	}
 	if s.mark(a, b, kPerson, rule) {
@@ -163,7 +163,7 @@ func (s *scan) orgAfter(t *textInfo, b int) bool {
 		if w.flags&fOrg != 0 || n == 0 && w.flags&fStreet != 0 && w.caps != capNone {
 			return true
 		}
-		if w.caps == capNone {
+		if w.caps == capNone && !(t.raw && w.flags&(fStop|fAck|fFiller|fCue) == 0) {
 			return false
 		}
 		b++

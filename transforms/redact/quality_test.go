@@ -178,7 +178,7 @@ func TestLabelledCalls(t *testing.T) {
 func (q *quality) hold(t *testing.T, recall, precision, over float64) {
 	t.Helper()
 	t.Log(q)
-	if q.spans < 50 {
+	if q.spans < 40 {
 		t.Fatalf("only %d values were judged", q.spans)
 	}
 	if ratio(q.full, q.spans) < recall || ratio(q.personal, q.personal+q.over) < precision || ratio(q.over, q.plain) > over {

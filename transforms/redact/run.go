@@ -130,21 +130,27 @@ func (s *scan) gluedCode(i, hi int) bool {
 	return true
 }
 
-// digitsFollow tells whether two digits are said behind token i.
+// digitsFollow tells whether two digits are said behind token i; one or two of them can be what a recognizer heard for
+// them if a digit follows.
 func (s *scan) digitsFollow(i, hi int) bool {
-	n := 0
-	for i++; i < hi && n < 2; i++ {
+	heard, said := 0, 0
+	for i++; i < hi && heard+said < 3; i++ {
 		t := &s.toks[i]
 		switch {
 		case t.kind != tWord:
 			return false
-		case s.numeric(i, hi), isDigit(t.alt) && n == 0:
-			n++
+		case s.numeric(i, hi):
+			said++
+		case isDigit(t.alt) && heard < 2:
+			heard++
 		case t.flags&fFiller == 0:
 			return false
 		}
+		if said > 0 && heard+said > 1 {
+			return true
+		}
 	}
-	return n == 2
+	return false
 }
 
 // numberWanted tells whether a number was announced or asked for.

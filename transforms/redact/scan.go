@@ -222,6 +222,9 @@ func (s *scan) detect(i int) {
 	first := len(s.found)
 	s.findCues(t)
 	s.web(t)
+	if len(s.known.emails) > 0 {
+		s.knownEmails(t)
+	}
 	s.spokenURLs(t)
 	s.spokenEmails(t)
 	s.askedAddress(t)

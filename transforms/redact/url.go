@@ -18,6 +18,9 @@ func (s *scan) spokenURLs(t *textInfo) {
 		if a == i {
 			continue
 		}
+		if !s.hasName(a, b) {
+			continue
+		}
 		secret, slash, at := s.urlSecret(a, b)
 		if raw := s.text[s.toks[a].start:s.toks[b-1].end]; strings.Contains(raw, "//") || strings.ContainsAny(raw, "?=") {
 			full := "https://" + raw[strings.Index(raw, "//")+1:]
@@ -40,6 +43,16 @@ func (s *scan) spokenURLs(t *textInfo) {
 }
 
 var hWww, hMark, hEquals, hToken = hashWord("www"), hashWord("mark"), hashWord("equals"), hashWord("token")
+
+// hasName tells whether a word is among the tokens: 10.2.1 is no address of a page.
+func (s *scan) hasName(a, b int) bool {
+	for i := a; i < b; i++ {
+		if w := &s.toks[i]; w.kind == tWord && w.len() > 1 && w.class == nNone {
+			return true
+		}
+	}
+	return false
+}
 
 // urlSecret tells what the tokens of a web address hold: a credential, a path, an "at".
 func (s *scan) urlSecret(a, b int) (secret, slash, at bool) {
