@@ -210,7 +210,7 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 			return last
 		case w.kind != tWord:
 			return last
-		case w.flags&fState != 0 && (w.len() > 2 || w.caps != capNone || t.raw && s.zipNext(t, j+1)) && w.flags&(fAck) == 0 || w.flags&fState != 0 && s.zipNext(t, j+1):
+		case w.flags&fState != 0 && (w.len() > 2 || w.caps != capNone || t.raw && s.zipNext(t, j+1)) && w.flags&fAck == 0 || w.flags&fState != 0 && s.zipNext(t, j+1):
 			j++
 			last, loose = j, 0
 		case w.flags&fDir != 0 && w.len() > 1 && loose == 0:

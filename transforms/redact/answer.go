@@ -1,5 +1,7 @@
 package redact
 
+import "slices"
+
 // answers marks what a caller's turn answers to a question for words: a name, an address, a password.
 func (s *scan) answers(t *textInfo) {
 	d := &s.dialog
@@ -148,7 +150,7 @@ var (
 	hDont, hForgot, hForget   = hashWord("dont"), hashWord("forgot"), hashWord("forget")
 	hRemember, hIdea, hWhy    = hashWord("remember"), hashWord("idea"), hashWord("why")
 	hCant, hNot, hName, hThis = hashWord("cant"), hashWord("not"), hashWord("name"), hashWord("this")
-	hIts, hWas, hIm, hWith    = hashWord("its"), hashWord("was"), hashWord("im"), hashWord("with")
+	hIts, hWas, hIm           = hashWord("its"), hashWord("was"), hashWord("im")
 )
 
 // nameWord tells whether a word can be part of a name that was asked for.
@@ -419,9 +421,7 @@ func (s *scan) wishes(t *textInfo) bool {
 
 var hUs = hashWord("us")
 
-var (
-	hWant, hOrder, hAdd, hFind, hBook, hGet = hashWord("want"), hashWord("order"), hashWord("add"), hashWord("find"), hashWord("book"), hashWord("get")
-)
+var hWant, hOrder, hAdd, hFind, hBook, hGet = hashWord("want"), hashWord("order"), hashWord("add"), hashWord("find"), hashWord("book"), hashWord("get")
 
 // stretch marks the tokens from a to b that are not taken.
 func (s *scan) stretch(a, b int, k kind, rule string) {
@@ -444,9 +444,9 @@ func (s *scan) stretch(a, b int, k kind, rule string) {
 
 // lastCue returns the end of the last cue of the type in the turn.
 func (s *scan) lastCue(t *textInfo, k kind) int {
-	for c := len(s.cues) - 1; c >= 0; c-- {
-		if s.cues[c].kinds.has(k) {
-			return s.cues[c].b
+	for _, c := range slices.Backward(s.cues) {
+		if c.kinds.has(k) {
+			return c.b
 		}
 	}
 	return 0

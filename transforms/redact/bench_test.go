@@ -82,8 +82,10 @@ func BenchmarkRedact(b *testing.B) {
 }
 
 // pathological are texts that, repeated, have made redactors slow.
-var pathological = []string{"4", "1 ", "one ", "@", "a@b.co ", "212-736-5000 ", "maria ", "m a r i a ", "[", "://", ":", "GB82", "double ", "dot ", "at ",
-	"Maria ", "12 Main ", "a.", "x dot ", "street ", "[PHONE]", "[PHONE_1] ", "uh ", "five uh ", "Ä", "4 a ", "https://a.b/?token=c ", "twenty ", "hundred ", "apt 4 "}
+var pathological = []string{
+	"4", "1 ", "one ", "@", "a@b.co ", "212-736-5000 ", "maria ", "m a r i a ", "[", "://", ":", "GB82", "double ", "dot ", "at ",
+	"Maria ", "12 Main ", "a.", "x dot ", "street ", "[PHONE]", "[PHONE_1] ", "uh ", "five uh ", "Ä", "4 a ", "https://a.b/?token=c ", "twenty ", "hundred ", "apt 4 ",
+}
 
 // cpuTime is the time this process has had of the processors.
 func cpuTime() time.Duration {

@@ -3,12 +3,12 @@ package redact
 import "strings"
 
 // canonical returns the form of a value that all the ways of saying it have in common.
-func (s *scan) canonical(f *found, _ string) string {
+func (s *scan) canonical(f *found) string {
 	s.text = s.texts[f.text].s
-	switch {
-	case f.kind == kPerson || f.kind == kAnswer || f.kind == kAddress:
+	switch f.kind {
+	case kPerson, kAnswer, kAddress:
 		return s.plain(f, ' ')
-	case f.kind == kEmail || f.kind == kURL || f.kind == kUsername || f.kind == kPassword || f.kind == kIP:
+	case kEmail, kURL, kUsername, kPassword, kIP:
 		return s.plain(f, 0)
 	}
 	var b []byte

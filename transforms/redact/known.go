@@ -33,7 +33,6 @@ type known struct {
 	starts  [256]bool // bytes that addresses and spelled names begin with
 	seen    map[string]bool
 	fresh   bool // something was added since the last sweep
-	dropped int
 }
 
 // knownPhrase is a value of words, by the hashes of its tokens.
@@ -291,12 +290,12 @@ func (s *scan) learn(f *found) {
 		}
 		s.learnPhrase(f, 2)
 	case f.kind == kEmail || f.kind == kURL:
-		if v := s.canonical(f, ""); strings.IndexByte(v, '@') > 0 {
+		if v := s.canonical(f); strings.IndexByte(v, '@') > 0 {
 			k.addEmail(v)
 		}
 		s.learnPhrase(f, 1)
 	case s.eng.codes.has(f.kind):
-		if v := s.canonical(f, ""); len(v) >= 4 {
+		if v := s.canonical(f); len(v) >= 4 {
 			k.code(v, f.kind)
 		}
 	default:

@@ -128,9 +128,7 @@ func (s *scan) weakName(t *textInfo, i, n, j int) bool {
 	return s.markName(t, j, s.nameEnd(t, j, false), "phrase")
 }
 
-var (
-	hI, hSpeaking, hNames, hIt = hashWord("i"), hashWord("speaking"), hashWord("names"), hashWord("it")
-)
+var hI, hSpeaking, hNames, hIt = hashWord("i"), hashWord("speaking"), hashWord("names"), hashWord("it")
 
 func (s *scan) markName(t *textInfo, a, b int, rule string) bool {
 	if s.keepsName(a, b) || s.orgAfter(t, b) && !(t.raw && rule == "cue") {

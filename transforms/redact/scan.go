@@ -210,9 +210,8 @@ func (s *scan) join(f int) int {
 }
 
 func (s *scan) span(v *found) Span {
-	text := s.texts[v.text].s
 	start, end := int(s.toks[v.a].start), int(s.toks[v.b-1].end)
-	return Span{Text: v.text, Start: start, End: end, Type: s.eng.types[v.kind], Rule: v.rule, Group: v.group, Value: s.canonical(v, text[start:end])}
+	return Span{Text: v.text, Start: start, End: end, Type: s.eng.types[v.kind], Rule: v.rule, Group: v.group, Value: s.canonical(v)}
 }
 
 // detect finds the values of one text.

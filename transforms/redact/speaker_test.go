@@ -16,7 +16,7 @@ type speaker struct {
 	talk bool // values are said
 }
 
-// said is a piece of a turn; one with a type is personal.
+// piece is a part of a turn; one with a type is personal.
 type piece struct {
 	text string
 	typ  Type
@@ -118,7 +118,7 @@ func (s *speaker) digitPlain(d byte) string {
 	return digitWords[d-'0']
 }
 
-// group puts a number into groups.
+// groups puts a number into groups.
 func (s *speaker) groups(d string, sizes ...int) []string {
 	var out []string
 	for _, n := range sizes {
@@ -428,21 +428,36 @@ func forms() []form {
 	return fs
 }
 
-// small talk with numbers in it that are nobody's.
+// neutral is small talk with numbers in it that are nobody's.
 var neutral = [][2]string{
-	{"How many people will that be?", "there'll be twelve of us"}, {"What time works for you?", "how about three forty five or four thirty"},
-	{"And what is your budget?", "around two thousand five hundred dollars"}, {"How long have you had the problem?", "for about two or three weeks now"},
-	{"Which flight are you on?", "it's flight eleven twenty two to boston"}, {"How much did they charge you?", "they charged me three hundred and forty nine ninety nine"},
-	{"When would you like to come in?", "maybe next tuesday the fourteenth at ten"}, {"What is the mileage on it?", "about eighty four thousand miles"},
-	{"Which size did you want?", "the forty two inch one with two shelves"}, {"What error do you see?", "it says error five oh three then it restarts"},
-	{"Our hours are nine to five Monday through Friday.", "okay great"}, {"The total comes to $1,284.50 including tax.", "that sounds right"},
-	{"You can come any time between 8:30 am and 6 pm.", "i'll come at five fifteen"}, {"That's a 20 percent discount for 12 months.", "oh nice"},
-	{"What temperature is it set to?", "seventy two degrees i think"}, {"How many did you order?", "i ordered two then three more so five"},
-	{"Is there anything else?", "no that's all thank you so much"}, {"How tall is the unit?", "six foot four by about thirty inches"},
-	{"What room are you in?", "i'm in room two fourteen on the second floor"}, {"Do you want one or two?", "one of the four hundred ones please"},
-	{"The appointment is on March 14th at 3 pm.", "perfect see you then"}, {"Your balance is 2,345 dollars and 12 cents.", "okay good to know"},
-	{"How far is it?", "one point five miles or so"}, {"What year is the car?", "it's a twenty nineteen"}, {"Which plan do you have?", "the ninety nine dollar one"},
-	{"I can offer you 50 gigabytes for 45 a month.", "hmm that's a bit much"}, {"Please hold for one moment.", "sure"}, {"Are you calling about the refund?", "yeah i got double charged on the fourth"},
+	{"How many people will that be?", "there'll be twelve of us"},
+	{"What time works for you?", "how about three forty five or four thirty"},
+	{"And what is your budget?", "around two thousand five hundred dollars"},
+	{"How long have you had the problem?", "for about two or three weeks now"},
+	{"Which flight are you on?", "it's flight eleven twenty two to boston"},
+	{"How much did they charge you?", "they charged me three hundred and forty nine ninety nine"},
+	{"When would you like to come in?", "maybe next tuesday the fourteenth at ten"},
+	{"What is the mileage on it?", "about eighty four thousand miles"},
+	{"Which size did you want?", "the forty two inch one with two shelves"},
+	{"What error do you see?", "it says error five oh three then it restarts"},
+	{"Our hours are nine to five Monday through Friday.", "okay great"},
+	{"The total comes to $1,284.50 including tax.", "that sounds right"},
+	{"You can come any time between 8:30 am and 6 pm.", "i'll come at five fifteen"},
+	{"That's a 20 percent discount for 12 months.", "oh nice"},
+	{"What temperature is it set to?", "seventy two degrees i think"},
+	{"How many did you order?", "i ordered two then three more so five"},
+	{"Is there anything else?", "no that's all thank you so much"},
+	{"How tall is the unit?", "six foot four by about thirty inches"},
+	{"What room are you in?", "i'm in room two fourteen on the second floor"},
+	{"Do you want one or two?", "one of the four hundred ones please"},
+	{"The appointment is on March 14th at 3 pm.", "perfect see you then"},
+	{"Your balance is 2,345 dollars and 12 cents.", "okay good to know"},
+	{"How far is it?", "one point five miles or so"},
+	{"What year is the car?", "it's a twenty nineteen"},
+	{"Which plan do you have?", "the ninety nine dollar one"},
+	{"I can offer you 50 gigabytes for 45 a month.", "hmm that's a bit much"},
+	{"Please hold for one moment.", "sure"},
+	{"Are you calling about the refund?", "yeah i got double charged on the fourth"},
 }
 
 func (s *speaker) user(p ...piece) talkTurn  { return talkTurn{"user", p} }
