@@ -62,7 +62,7 @@ const maxRun = 400
 func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	a, b := s.left(t, r.a), r.b
 	digits := r.digits + r.letters
-	if s.known.keeps(r.canon) {
+	if s.known.keeps(r.canon) || s.eng.allowsCode(r.canon) {
 		return b
 	}
 	whole := digits

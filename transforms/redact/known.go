@@ -412,7 +412,7 @@ func (s *scan) phraseAt(t *textInfo, i int) int {
 
 // sweepRun marks the known values in a run, and a run that is part of one.
 func (s *scan) sweepRun(t *textInfo, r *run) {
-	if s.known.keeps(r.canon) {
+	if s.known.keeps(r.canon) || s.eng.allowsCode(r.canon) {
 		return
 	}
 	if r.month {

@@ -63,6 +63,7 @@ const (
 	nSymbol
 	nNato
 	nLetter
+	nHundreds // "novecientos": its value is in hundreds
 )
 
 // entry is what the lexicon knows of a word. A word can be a homophone or a letter besides its class.
@@ -187,7 +188,7 @@ var flagLists = map[string]uint32{
 
 var numLists = map[string]numClass{
 	"digit": nDigit, "teen": nTeen, "tens": nTens, "scale": nScale, "repeat": nRepeat, "ordinal": nOrdinal, "month": nMonth,
-	"symbol": nSymbol, "nato": nNato,
+	"symbol": nSymbol, "nato": nNato, "hundreds": nHundreds,
 }
 
 // language reads the words of a language file.

@@ -283,6 +283,16 @@ func (e *Engine) allows(text string) bool {
 	return false
 }
 
+// allowsCode tells whether a number or code is what the policy lets stay, or the end of it.
+func (e *Engine) allowsCode(v []byte) bool {
+	for _, a := range e.allow {
+		if len(v) >= 4 && strings.HasSuffix(a, string(v)) {
+			return true
+		}
+	}
+	return false
+}
+
 // alnum leaves the letters and digits of a text, folded.
 func alnum(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -84,8 +84,10 @@ func (s *scan) starts(i, hi int) bool {
 				return s.numeric(next, hi)
 			}
 			return true
-		case nTeen, nTens:
+		case nTeen, nTens, nHundreds:
 			return true
+		case nScale:
+			return s.eng.tensAnd && t.val == 3 && i+1 < hi && s.toks[i+1].class == nHundreds
 		case nRepeat:
 			return i+1 < hi && (s.toks[i+1].class == nDigit || s.toks[i+1].kind == tNumber || s.toks[i+1].letter() != 0)
 		case nMonth:
@@ -98,13 +100,13 @@ func (s *scan) starts(i, hi int) bool {
 		if t.flags&fGlued != 0 && s.gluedCode(i, hi) {
 			return true
 		}
-		if t.alt == 0 && t.ch == 0 {
+		if t.alt == 0 && t.ch == 0 && t.caps != capAll {
 			return false
 		}
 		if isDigit(t.alt) && t.class == nNone && s.numberWanted(i) && s.digitsFollow(i, hi) {
 			return true
 		}
-		if s.articleLetter(i, hi) {
+		if s.articleLetter(i, hi) || s.capsCode(i, hi) {
 			return true
 		}
 		return t.ch != 0 && s.letterAt(i, hi, false)
@@ -198,6 +200,12 @@ func (s *scan) articleLetter(i, hi int) bool {
 	return s.digitAt(i+1, hi) || n >= 4
 }
 
+// capsCode tells whether capitals that a number follows begin a code that was asked for, or that has a pattern.
+func (s *scan) capsCode(i, hi int) bool {
+	t := &s.toks[i]
+	return t.caps == capAll && t.len() <= 4 && t.len() > 1 && s.digitAt(i+1, hi) && t.class == nNone && (len(s.eng.custom) > 0 || s.lettersWanted(i))
+}
+
 // digitAt tells whether a single digit or a written number is at token i.
 func (s *scan) digitAt(i, hi int) bool {
 	return s.numeric(i, hi) && (s.toks[i].kind == tNumber || s.toks[i].class == nDigit || s.toks[i].class == nRepeat)
@@ -269,7 +277,7 @@ func (s *scan) monthAt(i, hi int) bool {
 // dayAt tells whether a day with its month is at i: "third of march", "twenty first of may".
 func (s *scan) dayAt(i, hi int) bool {
 	next := i + 1
-	if next < hi && s.toks[next].hash == hOf {
+	if next < hi && (s.toks[next].hash == hOf || s.eng.tensAnd && s.toks[next].hash == hDe) {
 		next++
 	}
 	return next < hi && s.toks[next].class == nMonth
@@ -342,7 +350,8 @@ func (s *scan) between(r *run, i, hi int) (int, byte) {
 			if words++; words > 3 {
 				return hi, 0
 			}
-		case (t.hash == hOf || t.hash == hThe) && len(r.elems) > 0 && i+1 < hi && (s.toks[i+1].class == nMonth || s.toks[i+1].class == nOrdinal && r.month):
+		case (t.hash == hOf || t.hash == hThe || t.hash == hDe && s.eng.tensAnd) && len(r.elems) > 0 && i+1 < hi &&
+			(s.toks[i+1].class == nMonth || r.month && (s.toks[i+1].class == nOrdinal || t.hash == hDe)):
 		default:
 			return i, sep
 		}
@@ -378,6 +387,8 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 		return s.readSmall(r, i, hi, sep)
 	case nTeen, nTens:
 		return s.readSmall(r, i, hi, sep)
+	case nHundreds, nScale:
+		return s.readHundreds(r, i, hi, sep)
 	case nRepeat:
 		return s.readRepeat(r, i, hi, sep)
 	case nOrdinal:
@@ -460,13 +471,13 @@ var hWon = hashWord("won")
 // readGlued takes short words that are part of a code: "AB" of "AB123", "XK" between numbers.
 func (s *scan) readGlued(r *run, i, hi int, sep byte) int {
 	t := &s.toks[i]
-	if len(r.elems) == 0 && !s.gluedCode(i, hi) || len(r.elems) > 0 && t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || len(r.elems) > 0 && (t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd) {
+	if len(r.elems) == 0 && !s.gluedCode(i, hi) && !s.capsCode(i, hi) || len(r.elems) > 0 && t.gap != gapNone && t.caps != capAll || t.len() > 4 || t.class != nNone || len(r.elems) > 0 && (t.hash == hTh || t.hash == hSt || t.hash == hNd || t.hash == hRd) {
 		return 0
 	}
 	if len(r.elems) > 0 && s.toks[i-1].kind == tSymbol && !s.numeric(i+1, hi) && t.caps != capAll {
 		return 0
 	}
-	if t.flags&(fUnit|fStreet|fState) != 0 && !s.gluedCode(i, hi) && !(t.gap == gapNone && s.numeric(i+1, hi)) {
+	if t.flags&(fUnit|fStreet|fState) != 0 && !s.gluedCode(i, hi) && !s.capsCode(i, hi) && !(t.gap == gapNone && s.numeric(i+1, hi)) {
 		return 0
 	}
 	off := len(r.canon)
@@ -590,6 +601,26 @@ func (s *scan) readScale(r *run, i, j, hi, v int, sep byte) int {
 	r.scale = true
 	r.push(i, j, eScale, sep, off)
 	return j - i
+}
+
+// readHundreds reads "mil novecientos ochenta", as languages say it that have words for the hundreds.
+func (s *scan) readHundreds(r *run, i, hi int, sep byte) int {
+	total, j := 0, i
+	if s.toks[j].class == nScale {
+		if !s.starts(i, hi) {
+			return 0
+		}
+		total, j = 1000, j+1
+	}
+	if j < hi && s.toks[j].class == nHundreds {
+		total, j = total+100*int(s.toks[j].val), j+1
+	}
+	v, n := s.small(j, hi)
+	off := len(r.canon)
+	r.canon = appendInt(r.canon, total+v)
+	r.scale = true
+	r.push(i, j+n, eScale, sep, off)
+	return j + n - i
 }
 
 func appendInt(b []byte, v int) []byte {
