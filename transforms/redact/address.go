@@ -311,11 +311,56 @@ func (s *scan) addresses(t *textInfo) {
 			s.mark(a, s.addressTail(t, i+1), kAddress, "postcode")
 		case w.flags&fApt != 0 && w.caps != capNone && i+1 < t.hi:
 			s.unit(t, i)
+		case w.len() <= 2 && i+1 < t.hi && s.toks[i+1].kind == tNumber && s.toks[i+1].gap == gapNone:
+			s.postcode(t, i)
 		}
 	}
 	if !t.raw {
 		s.foreign(t)
 	}
+}
+
+// postcode marks a British or Canadian postal code: "SW1A 1AA", "K1A 0B1".
+func (s *scan) postcode(t *textInfo, i int) {
+	b := i + 1
+	spaces := 0
+	for b < t.hi && b < i+7 && !s.taken(b) && s.toks[b].kind != tSymbol {
+		if s.toks[b].gap != gapNone {
+			if spaces++; spaces > 1 {
+				break
+			}
+		}
+		b++
+		v := s.text[s.toks[i].start:s.toks[b-1].end]
+		whole := b == t.hi || s.toks[b].gap != gapNone || s.toks[b].kind == tSymbol
+		if whole && isPostcode(v, s.toks[i].caps != capNone || s.cueBefore(i, kAddress) || s.dialog.wants(t, kAddress)) {
+			s.mark(i, b, kAddress, "postcode")
+			return
+		}
+	}
+}
+
+// isPostcode tells whether a text is a postal code; in small letters only where an address is talked about.
+func isPostcode(v string, capitals bool) bool {
+	form := make([]byte, 0, 8)
+	for k := range len(v) {
+		switch {
+		case isDigit(v[k]):
+			form = append(form, '9')
+		case isLetter(v[k]):
+			form = append(form, 'A')
+		case v[k] != ' ':
+			return false
+		}
+	}
+	if !capitals || len(v) > len(form)+1 {
+		return false
+	}
+	switch string(form) {
+	case "A99AA", "A999AA", "AA99AA", "AA999AA", "A9A9AA", "AA9A9AA", "A9A9A9":
+		return true
+	}
+	return false
 }
 
 // foreign marks addresses in the manner of other countries: a capitalized name of a street with its number behind it,

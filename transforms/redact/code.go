@@ -68,7 +68,9 @@ func (s *scan) markRun(t *textInfo, r *run, k kind, rule string) int {
 	whole := digits
 	s.dialog.value(s, t, k, whole)
 	if rule != "shape" && r.spoken > 0 {
-		b = s.bridge(t, r, k)
+		var total int
+		b, total = s.bridge(t, r, k)
+		a, b = s.edges(t, r, k, total, a, b)
 	}
 	if c := a - 1; c > t.lo && s.toks[a].gap == gapNone && s.toks[c].is('-') && s.toks[c].gap == gapNone && s.toks[c-1].kind == tWord && s.toks[c-1].flags&fCue != 0 && !s.taken(c-1) {
 		a -= 2 // MRN-1234567
@@ -98,14 +100,14 @@ func (s *scan) left(t *textInfo, i int) int {
 
 // bridge goes on over one or two words that a recognizer made of digits, or that join two parts of a value, when the
 // value goes on behind them.
-func (s *scan) bridge(t *textInfo, r *run, k kind) int {
+func (s *scan) bridge(t *textInfo, r *run, k kind) (end, total int) {
 	b := r.b
-	total := r.digits + r.letters
+	total = r.digits + r.letters
 	sz := &s.eng.sizes[k]
 	var next run
 	for range 6 {
 		if total >= max(sz.whole, sz.other) {
-			return b
+			return b, total
 		}
 		ok := false
 		for gap := 0; gap <= 2; gap++ {
@@ -133,7 +135,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) int {
 			if w.kind == tSymbol && (w.ch == '?' || w.ch == '!' || w.ch == '$') || (w.flags&(fUnit|fBefore) != 0 && w.flags&fAck == 0 || s.cueAt(i)) && w.class == nNone {
 				break
 			}
-			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen)) || w.kind == tWord && (w.len() > 5 || w.flags&(fStreet|fState|fNameCue) != 0 && w.flags&fAck == 0 && w.alt == 0) {
+			if w.hash == hAnd && (gap > 0 || !s.hashIn(i+1, t.hi, hThen) && !s.starts(i+1, t.hi)) || w.kind == tWord && (w.len() > 7 || w.flags&(fStreet|fState|fNameCue) != 0 && w.flags&fAck == 0 && w.alt == 0) {
 				break
 			}
 			if r.digits < 2 {
@@ -141,10 +143,30 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) int {
 			}
 		}
 		if !ok {
-			return b
+			return b, total
 		}
 	}
-	return b
+	return b, total
+}
+
+// edges takes in one or two words at the edge of a turn that are left of a value, and that the value lacks as many digits
+// as: a recognizer made them of digits.
+func (s *scan) edges(t *textInfo, r *run, k kind, total, a, b int) (int, int) {
+	lacks := s.eng.sizes[k].whole - total
+	if k != kPhone && k != kSSN && k != kCard || lacks < 1 || lacks > 2 || r.spoken < 4 || r.scale {
+		return a, b
+	}
+	odd := func(i int) bool {
+		w := &s.toks[i]
+		return w.kind == tWord && !s.taken(i) && w.len() <= 7 && w.flags&(fStop|fAck|fFiller|fCue|fUnit|fNameCue) == 0
+	}
+	switch {
+	case t.hi-b == lacks && odd(b) && odd(t.hi-1):
+		b = t.hi
+	case a-t.lo == lacks && odd(t.lo) && odd(a-1):
+		a = t.lo
+	}
+	return a, b
 }
 
 func (s *scan) hashIn(i, hi int, h uint64) bool { return i < hi && s.toks[i].hash == h }
@@ -234,7 +256,7 @@ func (s *scan) long(t *textInfo, r *run) kind {
 		return noKind
 	}
 	if s.spokenDigits(r) >= 7 && r.digits >= 7 {
-		if r.digits == 10 || r.digits == 11 && r.canon[0] == '1' || r.digits == 7 {
+		if r.digits == 10 || r.digits == 11 && r.canon[0] <= '1' || r.digits == 7 {
 			return kPhone
 		}
 		if r.digits >= 15 {

@@ -175,10 +175,7 @@ func (s *scan) goesOn(t *textInfo, r *run) bool {
 	if r.scale && d.open != kPhone && d.open != kAddress && !(d.prev == roleAgent && s.only(t, r)) {
 		return false
 	}
-	if r.a-1 > t.lo && s.toks[r.a-1].hash == hAnd && s.taken(r.a-2) {
-		return false
-	}
-	return true
+	return !(r.a-1 > t.lo && s.toks[r.a-1].hash == hAnd && s.taken(r.a-2) && (r.scale || r.spoken < len(r.elems)))
 }
 
 // fixes tells whether the turn begins with a no.

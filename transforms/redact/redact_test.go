@@ -156,6 +156,10 @@ func TestRegion(t *testing.T) {
 	if want := "[PHONE] and [PHONE], not 29.05.2026 or 12345678"; c.Texts[0] != want {
 		t.Errorf("%q, want %q", c.Texts[0], want)
 	}
+	c = e.Redact(Call{Turns: []Turn{{"agent", "And your address?"}, {"user", "it's 14 Larkspur Close, Leeds LS1 4AP"}, {"user", "or SW1A 1AA, phone oh two oh seven nine four six oh nine six oh"}}})
+	if got := c.Turns[1].Content + "; " + c.Turns[2].Content; strings.ContainsAny(got, "0123456789") || strings.Contains(got, "nine") || !strings.Contains(got, "[PHONE]") {
+		t.Errorf("%q", got)
+	}
 	if _, err := New(Options{Region: "us"}); err == nil {
 		t.Error("an unknown region is no error")
 	}
