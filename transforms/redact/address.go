@@ -34,6 +34,9 @@ func (s *scan) address(t *textInfo, i, hi int) int {
 	named := len(r.elems) > 1 && int(r.elems[1].b) == b && r.elems[1].what == eLetter // "1201 K Street"
 	end := s.streetEnd(t, b, named)
 	if end == 0 {
+		end = s.plainStreet(t, i, b)
+	}
+	if end == 0 {
 		return 0
 	}
 	end = s.addressTail(t, end)
@@ -42,6 +45,27 @@ func (s *scan) address(t *textInfo, i, hi int) int {
 		return end
 	}
 	return 0
+}
+
+// plainStreet returns the token behind a street's name that has no street word, where an address is talked about: "is
+// the address still four twenty main".
+func (s *scan) plainStreet(t *textInfo, i, b int) int {
+	c := s.cuesBefore(i)
+	if c == 0 || !s.cues[c-1].kinds.has(kAddress) || s.cues[c-1].kinds.any(s.eng.codes) || i-s.cues[c-1].b > 4 {
+		return 0
+	}
+	end := b
+	for end < t.hi && end < b+3 && !s.taken(end) {
+		w := &s.toks[end]
+		if w.kind != tWord || w.flags&(fStop|fAck|fFiller|fUnit|fCue) != 0 || w.class != nNone && w.flags&fDir == 0 || w.ch != 0 {
+			break
+		}
+		end++
+	}
+	if end == b {
+		return 0
+	}
+	return end
 }
 
 // streetEnd returns the token behind "main street" at b: up to four words and a street word, or 0.
@@ -199,10 +223,16 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 				if len(r.elems) > 1 && r.elems[1].sep == '-' && r.elems[1].n == 4 {
 					last = int(r.elems[1].b)
 				}
-				return last
+				return s.country(t, last)
 			}
 			if r.spoken > 0 && (r.digits == 5 || r.digits == 9) && !s.negative(t, r) {
-				return r.b
+				return s.country(t, r.b)
+			}
+			if s.toks[j-1].flags&fState != 0 && j == last && (first.what == eWritten && first.n == 4 || r.spoken == len(r.elems) && r.digits == 4) && !s.negative(t, r) {
+				if first.what == eWritten {
+					return s.country(t, int(first.b))
+				}
+				return s.country(t, r.b)
 			}
 			if s.toks[j-1].is('#') {
 				return max(last, int(first.b))
@@ -220,10 +250,10 @@ func (s *scan) addressTail(t *textInfo, end int) int {
 			j++
 		case w.flags&fPlace != 0 && w.caps == capNone || w.caps != capNone && w.flags&(fStop|fAck) == 0 && (!t.raw) && (s.toks[j-1].is(',') || s.toks[j-1].caps != capNone || w.caps != capNone):
 			j++
-			if loose++; loose > 3 {
+			if loose++; loose > 5 {
 				return last
 			}
-		case t.raw && w.flags&(fStop|fAck|fFiller|fUnit|fCue) == 0 && loose < 3:
+		case t.raw && w.flags&(fStop|fAck|fFiller|fUnit|fCue) == 0 && loose < 5:
 			j++
 			loose++
 		case w.flags&fFiller != 0:
@@ -249,6 +279,27 @@ func (s *scan) unitEnd(t *textInfo, i int) int {
 	}
 	return j
 }
+
+// country returns the token behind the name of a country at i, or i.
+func (s *scan) country(t *textInfo, i int) int {
+	j := i
+	if j < t.hi && s.toks[j].is(',') {
+		j++
+	}
+	for n := 0; n < 2 && j < t.hi && s.toks[j].kind == tWord && !s.taken(j); n++ {
+		w := &s.toks[j]
+		j++
+		if w.flags&fState != 0 && w.len() > 2 && w.flags&(fStop|fAck) == 0 {
+			return j
+		}
+		if w.hash != hUnited && w.hash != hNew {
+			break
+		}
+	}
+	return i
+}
+
+var hUnited, hNew = hashWord("united"), hashWord("new")
 
 // limitUnit returns the end of the number of a unit: one written number, or what was said.
 func (s *scan) limitUnit() int {

@@ -94,6 +94,8 @@ func (s *scan) askedAddress(t *textInfo) {
 		s.echoWords(t)
 	}
 	switch {
+	case t.role == roleUser && d.last == kAddress && d.lastAge <= 2 && s.fixes(t) && !d.want.any(s.eng.codes):
+		s.answerAddress(t)
 	case t.role == roleUser && (d.want.has(kAddress) && d.age <= 4 || d.open == kAddress && d.openAge <= 3):
 		s.answerAddress(t)
 	case t.role == roleAgent && d.last == kAddress && d.lastAge <= 2 && s.confirms(t) && !s.asksNew(t):

@@ -128,7 +128,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) (end, total int) {
 				if next.digits+next.letters+total > sz.max+2 {
 					break
 				}
-				total += next.digits + next.letters
+				total += next.digits + next.letters + s.heardWrong(b, i)
 				b, ok = next.b, true
 				break
 			}
@@ -149,11 +149,22 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) (end, total int) {
 	return b, total
 }
 
+// heardWrong returns how many of the tokens from a to b are words that a recognizer may have made of digits.
+func (s *scan) heardWrong(a, b int) int {
+	n := 0
+	for i := a; i < b; i++ {
+		if w := &s.toks[i]; w.kind == tWord && w.flags&(fFiller|fAck|fStop) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // edges takes in one or two words at the edge of a turn that are left of a value, and that the value lacks as many digits
 // as: a recognizer made them of digits.
 func (s *scan) edges(t *textInfo, r *run, k kind, total, a, b int) (int, int) {
 	lacks := s.eng.sizes[k].whole - total
-	if k != kPhone && k != kSSN && k != kCard || lacks < 1 || lacks > 2 || r.spoken < 4 || r.scale {
+	if k != kPhone && k != kSSN && k != kCard || lacks < 1 || lacks > 2 || total < 5 || r.scale {
 		return a, b
 	}
 	odd := func(i int) bool {

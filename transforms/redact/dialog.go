@@ -35,6 +35,9 @@ func (d *dialog) value(s *scan, t *textInfo, k kind, n int) {
 	d.last, d.lastAge = k, 0
 	d.words = d.words[:0]
 	if t.role == roleAgent {
+		if k != d.open {
+			d.open = noKind
+		}
 		return
 	}
 	sz := &s.eng.sizes[k]

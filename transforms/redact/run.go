@@ -106,7 +106,7 @@ func (s *scan) starts(i, hi int) bool {
 		if isDigit(t.alt) && t.class == nNone && s.numberWanted(i) && s.digitsFollow(i, hi) {
 			return true
 		}
-		if s.articleLetter(i, hi) || s.capsCode(i, hi) {
+		if s.articleLetter(i, hi) || s.capsCode(i, hi) || s.letterWord(i, hi) {
 			return true
 		}
 		return t.ch != 0 && s.letterAt(i, hi, false)
@@ -204,6 +204,12 @@ func (s *scan) articleLetter(i, hi int) bool {
 func (s *scan) capsCode(i, hi int) bool {
 	t := &s.toks[i]
 	return t.caps == capAll && t.len() <= 4 && t.len() > 1 && s.digitAt(i+1, hi) && t.class == nNone && (len(s.eng.custom) > 0 || s.lettersWanted(i))
+}
+
+// letterWord tells whether a word that sounds like a letter begins a code that was asked for: "gee seven two".
+func (s *scan) letterWord(i, hi int) bool {
+	t := &s.toks[i]
+	return isLetter(t.alt) && t.class == nNone && t.flags&fStop == 0 && s.digitAt(i+1, hi) && s.digitAt(i+2, hi) && s.lettersWanted(i)
 }
 
 // digitAt tells whether a single digit or a written number is at token i.
@@ -418,6 +424,10 @@ func (s *scan) readElem(r *run, i, hi int, sep byte) int {
 			r.add(i, i+1, eLetter, sep, t.alt)
 			return 1
 		}
+	}
+	if first && isLetter(t.alt) && s.letterWord(i, hi) {
+		r.add(i, i+1, eLetter, sep, t.alt)
+		return 1
 	}
 	if first && isDigit(t.alt) && t.class == nNone {
 		r.add(i, i+1, eSpoken, sep, t.alt)
