@@ -97,8 +97,14 @@ func (d *dialog) wants(t *textInfo, k kind) bool {
 	return false
 }
 
+// longTurn is how many tokens a turn has that is no answer any more: it is not read again for every number in it.
+const longTurn = 200
+
 // only tells whether the turn is little more than the run.
 func (s *scan) only(t *textInfo, r *run) bool {
+	if t.hi-t.lo > longTurn {
+		return false
+	}
 	other := 0
 	for i := t.lo; i < t.hi; i++ {
 		if i >= r.a && i < r.b {
@@ -113,6 +119,9 @@ func (s *scan) only(t *textInfo, r *run) bool {
 
 // echo tells whether an agent's turn says again what it heard.
 func (s *scan) echo(t *textInfo, r *run) bool {
+	if t.hi-t.lo > longTurn {
+		return false
+	}
 	other, says := 0, false
 	for i := t.lo; i < t.hi; i++ {
 		if i >= r.a && i < r.b {
@@ -144,6 +153,9 @@ var (
 
 // goesOn tells whether the run is where a turn goes on with a value: nothing but fillers stands before it.
 func (s *scan) goesOn(t *textInfo, r *run) bool {
+	if r.a-t.lo > longTurn {
+		return false
+	}
 	words := 0
 	joined := false
 	for i := t.lo; i < r.a; i++ {
@@ -199,6 +211,9 @@ func (s *scan) corrects(t *textInfo, r *run) bool {
 		case hNo, hSorry, hActually, hMeant, hMean:
 			return true
 		}
+	}
+	if t.hi-t.lo > longTurn {
+		return false
 	}
 	for i := t.lo; i < t.hi; i++ {
 		if tok := &s.toks[i]; (i < r.a || i >= r.b) && tok.kind == tWord && tok.flags&(fStop|fAck|fFiller) == 0 {

@@ -51,7 +51,8 @@ func TestModes(t *testing.T) {
 func TestOwnRecognizers(t *testing.T) {
 	e := with(t, "recognizers: [{type: BADGE, cues: [badge number], pattern: A-9999}, {type: PARCEL, pattern: AA-999999-A}, {type: LOCKER, cues: [locker]}]")
 	c := e.Redact(Call{Turns: []Turn{
-		{"agent", "what's your badge number"}, {"user", "it's k as in king two oh double one"},
+		{"agent", "what's your badge number"},
+		{"user", "it's k as in king two oh double one"},
 		{"user", "the parcel is QX 203911 B, and my locker is 4417, not badge number 12"},
 	}})
 	for i, want := range []string{"it's [BADGE_1]", "the parcel is [PARCEL_1], and my locker is [LOCKER_1], not badge number 12"} {
