@@ -119,7 +119,7 @@ func TestTransformOnTheCommandLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[1]), &b); err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(a.Transcript) != "[{agent Hi  there} {user I am [PERSON]}]" {
+	if fmt.Sprint(a.Transcript) != "[{agent Hi  there} {user I am [PERSON_1]}]" {
 		t.Errorf("turns of a: %v", a.Transcript)
 	}
 	if b.CallID != "b" || fmt.Sprint(b.Transcript) != "[{agent one} {user two}]" || b.Extra["extraField"] == nil {

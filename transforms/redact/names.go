@@ -19,8 +19,9 @@ func (s *scan) names(t *textInfo) {
 		case w.flags&fNameCue != 0 && s.cuedName(t, i):
 		case w.flags&fTitle != 0 && i+1 < t.hi && s.titled(t, i):
 		case w.first() != 0 || w.last() != 0 || w.caps != capNone && w.word() == 0 && w.ch == 0:
-			if n := s.listed(t, i); n > i {
-				i = n - 1
+			n := s.listed(t, i)
+			for i+1 < n && s.toks[i+1].flags&(fKnown|fWeakKnown) == 0 { // a title can hold a name that is known
+				i++
 			}
 		}
 	}
