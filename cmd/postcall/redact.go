@@ -126,7 +126,7 @@ func readCalls(ctx context.Context, name string, stdin io.Reader) ([]namedCall, 
 	if err != nil {
 		return nil, err
 	}
-	dry, err := connector.NewDryRun(cfg, nil, newLogger(io.Discard, "error"))
+	dry, err := connector.NewDryRun(cfg, connector.Chains{}, newLogger(io.Discard, "error"))
 	if err != nil {
 		return nil, err
 	}
