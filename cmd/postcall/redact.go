@@ -126,7 +126,11 @@ func readCalls(ctx context.Context, name string, stdin io.Reader) ([]namedCall, 
 	if err != nil {
 		return nil, err
 	}
-	dry, err := connector.NewDryRun(cfg, connector.Chains{}, newLogger(io.Discard, "error"))
+	set, src, err := pickSource(cfg, "", "")
+	if err != nil {
+		return nil, err
+	}
+	dry, err := connector.NewDryRun(cfg, set, src, connector.Chains{}, newLogger(io.Discard, "error"))
 	if err != nil {
 		return nil, err
 	}
