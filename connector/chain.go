@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -297,26 +295,5 @@ func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) f
 	return fate{
 		Outcome: outcome, Stage: stage, Reason: reason, Tenant: e.Tenant, Source: e.Source, CallID: e.CallID, Parent: e.ParentCallID,
 		Version: e.Version, Received: e.ReceivedAt, Attempts: attempts,
-	}
-}
-
-// backoff is the wait before the next attempt: doubling from base, at most limit, with half of it jittered.
-func backoff(attempt int, base, limit time.Duration) time.Duration {
-	d := limit
-	if attempt < 20 {
-		d = min(base<<(attempt-1), limit)
-	}
-	return d/2 + rand.N(d/2+1)
-}
-
-// sleep waits for d, or returns the cause of ctx's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return errors.Join(ctx.Err(), context.Cause(ctx))
 	}
 }

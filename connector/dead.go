@@ -131,21 +131,11 @@ func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
 // insist stores an entry and waits, with an alarm, for as long as it can't: what is to be held back must not be lost, and
 // its stage stands still meanwhile (DELIVERY.md, rule 19).
 func (d *deadLetters) insist(ctx context.Context, l DeadLetter) error {
-	for try := 1; ; try++ {
-		err := d.put(ctx, l)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	return keepTrying(ctx, 200*time.Millisecond, func() error { return d.put(ctx, l) }, func(attempt int, err error) {
 		d.m.alarms.WithLabelValues("dead-letters").Inc()
 		d.log.Error("dead letter not stored; its stage waits: purge or replay some, or raise POSTCALL_BATCH_DEAD_BYTES",
-			"stage", l.Stage, "sink", l.Sink, "attempt", try, "err", err)
-		if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
-			return err
-		}
-	}
+			"stage", l.Stage, "sink", l.Sink, "attempt", attempt, "err", err)
+	})
 }
 
 func (l *DeadLetter) subject() string {

@@ -50,19 +50,17 @@ const (
 // flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
 // letter can't be stored.
 func (s *sink) flush(ctx context.Context, b Batch) error {
-	for attempt := 1; ; attempt++ {
-		cuts, err := s.dead.readSplits(ctx, s.Name, b.replay+b.origin())
-		if err == nil {
-			return s.flushPart(ctx, b, cuts, suspectPatience)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	var cuts *splits
+	err := keepTrying(ctx, 100*time.Millisecond, func() (err error) {
+		cuts, err = s.dead.readSplits(ctx, s.Name, b.replay+b.origin())
+		return err
+	}, func(attempt int, err error) {
 		s.log.Warn("cuts of a batch not known; tried again", "sink", s.Name, "attempt", attempt, "err", err)
-		if err := sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay)); err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
+	return s.flushPart(ctx, b, cuts, suspectPatience)
 }
 
 // suspectPatience is how many attempts a Suspect error needs to be held against a batch; its halves need fewer.

@@ -53,21 +53,20 @@ func (s *splits) made(b *Batch) bool { return len(s.done) > 0 && s.done[s.subj+b
 // make records a cut. It waits for as long as the record can't be stored.
 func (s *splits) make(ctx context.Context, b *Batch, log *slog.Logger) error {
 	subj := s.subj + b.Token
-	for try := 1; !s.done[subj]; try++ {
-		pctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the record of a cut was not durable in time"))
-		_, err := s.dead.js.PublishMsg(pctx, &nats.Msg{Subject: subj, Data: []byte(time.Now().UTC().Format(time.RFC3339))})
-		cancel()
-		if err == nil {
-			s.done[subj] = true
-			return nil
-		}
-		s.dead.m.alarms.WithLabelValues("dead-letters").Inc()
-		log.Error("the cut of a batch can't be recorded; the sink waits", "attempt", try, "err", err)
-		if err := sleep(ctx, backoff(try, 200*time.Millisecond, maxRetryDelay)); err != nil {
-			return err
-		}
+	if s.done[subj] {
+		return nil
 	}
-	return nil
+	err := keepTrying(ctx, 200*time.Millisecond, func() error {
+		ctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the record of a cut was not durable in time"))
+		defer cancel()
+		_, err := s.dead.js.PublishMsg(ctx, &nats.Msg{Subject: subj, Data: []byte(time.Now().UTC().Format(time.RFC3339))})
+		return err
+	}, func(attempt int, err error) {
+		s.dead.m.alarms.WithLabelValues("dead-letters").Inc()
+		log.Error("the cut of a batch can't be recorded; the sink waits", "attempt", attempt, "err", err)
+	})
+	s.done[subj] = err == nil
+	return err
 }
 
 // died says whether the only event of a part is a dead letter of the sink already, whatever became of that since.
