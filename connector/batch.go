@@ -73,8 +73,8 @@ func (b *Batch) halves() (Batch, Batch) {
 // Loader writes a batch to a store. It makes one attempt: the sink owns retries, backoff, bisecting and dead letters.
 //
 // A nil error means that every event is durable in the store, or that the store already had it or a newer version of it.
-// An error made by Refused, Suspect, Paused or TooLarge, or a *PartialError, says what the sink is to do; any other error is
-// retried for ever with backoff, so a Loader never needs to classify what it does not know.
+// An error made by Refused, Suspect, Paused, TooLarge or Exhausted, or a *PartialError, says what the sink is to do; any other
+// error is retried for ever with backoff, so a Loader never needs to classify what it does not know.
 type Loader interface {
 	Load(ctx context.Context, batch Batch) error
 }
@@ -85,12 +85,13 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
-// ErrRefused, ErrSuspect, ErrPaused and ErrTooLarge are the kinds of failed loads; see Refused, Suspect, Paused, TooLarge.
+// These are the kinds of failed loads; see Refused, Suspect, Paused, TooLarge and Exhausted.
 var (
-	ErrSuspect  = errors.New("the store may refuse the data")
-	ErrRefused  = errors.New("the store refuses the data")
-	ErrPaused   = errors.New("the store is not usable as configured")
-	ErrTooLarge = errors.New("the batch is too large for the store")
+	ErrSuspect   = errors.New("the store may refuse the data")
+	ErrRefused   = errors.New("the store refuses the data")
+	ErrPaused    = errors.New("the store is not usable as configured")
+	ErrTooLarge  = errors.New("the batch is too large for the store")
+	ErrExhausted = errors.New("the store has not enough memory or time for the batch")
 )
 
 type kindError struct{ kind, err error }
@@ -108,8 +109,12 @@ func Suspect(err error) error { return &kindError{ErrSuspect, err} }
 // Paused marks an error as one of schema, credentials or configuration: the sink waits with an alarm and dead-letters nothing.
 func Paused(err error) error { return &kindError{ErrPaused, err} }
 
-// TooLarge marks an error as one that a smaller batch would not have: the sink splits and never dead-letters for it.
+// TooLarge marks an error as one that a smaller batch would not have: the sink halves it and never dead-letters for it.
 func TooLarge(err error) error { return &kindError{ErrTooLarge, err} }
+
+// Exhausted marks an error as one that a smaller batch might not have, and that may also pass by itself: the sink tries
+// again, and where that goes on, halves the batch. A single event is tried for ever, with an alarm, and never dead-lettered.
+func Exhausted(err error) error { return &kindError{ErrExhausted, err} }
 
 // PartialError says that the batch was stored but for the events it names.
 type PartialError struct {

@@ -31,7 +31,7 @@ type metrics struct {
 	loadSeconds *prometheus.HistogramVec // by sink
 	paused      *prometheus.GaugeVec     // 1 while a sink waits for its operator
 	dead        *prometheus.CounterVec   // by stage and sink
-	alarms      *prometheus.CounterVec   // by kind: gap, rollback, damaged, transform
+	alarms      *prometheus.CounterVec   // by kind; README's table lists them
 	pending     *prometheus.GaugeVec     // sealed batches not yet acknowledged, by sink
 	streamBytes *prometheus.GaugeVec     // by stream
 	streamMsgs  *prometheus.GaugeVec     // by stream

@@ -170,12 +170,12 @@ func TestFirstRefusedEventNeedsACanaryToDie(t *testing.T) {
 	r.eventually("it is held back", func() bool { return r.metric(`postcall_events_dead_total{sink="a",stage="load"}`) == "1" })
 }
 
-// DELIVERY.md, rule 18: what is too large is split, and never dies of it.
+// What is too large is split at once, and never dies of it.
 func TestTooLargeBatchIsSplitAndNothingDies(t *testing.T) {
 	s := newStore()
 	s.load = func(b Batch) error {
 		if len(b.Events) > 3 {
-			return TooLarge(errors.New("code 241: memory limit"))
+			return TooLarge(errors.New("HTTP 413"))
 		}
 		return nil
 	}

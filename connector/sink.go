@@ -60,50 +60,43 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	return s.flushPart(ctx, b, cuts, suspectPatience)
+	return s.flushPart(ctx, b, cuts, false)
 }
 
-// suspectPatience is how many attempts a Suspect error needs to be held against a batch; its halves need fewer.
-const suspectPatience = 5
-
-func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience int) error {
+// flushPart loads a batch or a part of one; doubted says that the batch was halved for a Suspect error. Cuts are known by
+// the whole part, whatever is erased meanwhile.
+func (s *sink) flushPart(ctx context.Context, whole Batch, cuts *splits, doubted bool) error {
+	struck := strikes{doubted: doubted}
 	for attempt := 1; ; attempt++ {
-		whole := b // by which cuts are known, whatever is erased meanwhile
-		if b = s.erased.spare(b); len(b.Events) == 0 {
+		b := s.erased.spare(whole)
+		if len(b.Events) == 0 {
 			return nil
 		}
-		if len(b.Events) == 1 {
+		single := len(b.Events) == 1
+		if single {
 			if died, err := cuts.died(ctx, s.Name, &b); died || err != nil {
 				return err
 			}
 		}
-		var err error
-		cut := len(b.Events) > 1 && cuts.made(&whole)
-		if !cut {
-			err = s.tryFlush(ctx, b)
-			cut = len(b.Events) > 1 && (errors.Is(err, ErrTooLarge) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSuspect) && attempt >= patience)
+		if !single && cuts.made(&whole) {
+			return s.flushHalves(ctx, whole, cuts, doubted)
 		}
+		err := s.tryFlush(ctx, b)
+		struck.count(err)
 		var partial *PartialError
 		switch {
-		case cut:
-			if errors.Is(err, ErrSuspect) {
-				patience = 1
-			}
-			if err := cuts.make(ctx, &whole, s.log); err != nil {
-				return err
-			}
-			lo, hi := whole.halves()
-			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "err", err)
-			if err := s.flushPart(ctx, lo, cuts, patience); err != nil {
-				return err
-			}
-			b, attempt, err = hi, 0, nil
 		case err == nil:
 			s.guard.allows(len(b.Events), 0)
 			s.delivered(len(b.Events))
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case !single && struck.halves(err):
+			if merr := cuts.make(ctx, &whole, s.log); merr != nil {
+				return merr
+			}
+			s.log.Warn("batch is halved", "sink", s.Name, "events", len(b.Events), "attempt", attempt, "err", err)
+			return s.flushHalves(ctx, whole, cuts, errors.Is(err, ErrSuspect))
 		case errors.As(err, &partial):
 			loaded := len(b.Events) - len(partial.Failed) - len(partial.Retry)
 			if len(partial.Failed) > 0 && !s.mayHold(ctx, loaded, len(partial.Failed)) {
@@ -124,15 +117,20 @@ func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience in
 					rest = append(rest, i)
 				}
 			}
-			b = b.pick(rest)
+			whole = b.pick(rest)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		case errors.Is(err, ErrPaused):
 			err = s.pause(ctx, err)
-		case errors.Is(err, ErrRefused), errors.Is(err, ErrSuspect) && attempt >= max(patience, 3):
+		case struck.refused(err):
 			if s.mayHold(ctx, 0, 1) {
 				return s.hold(ctx, b, map[int]error{0: err}, attempt)
 			}
 			err = s.doubt(ctx, attempt, err)
+		case single && struck.stuck(err):
+			s.m.alarms.WithLabelValues("exhausted").Inc()
+			s.log.Error("the store has not enough memory or time for a single event; it is tried for ever and never held back for this",
+				"sink", s.Name, "attempt", attempt, "err", err)
+			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		default:
 			s.log.Warn("load failed; tried again", "sink", s.Name, "events", len(b.Events), "attempt", attempt, "err", err)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
@@ -141,6 +139,15 @@ func (s *sink) flushPart(ctx context.Context, b Batch, cuts *splits, patience in
 			return err
 		}
 	}
+}
+
+// flushHalves loads the two parts of a batch that was cut.
+func (s *sink) flushHalves(ctx context.Context, whole Batch, cuts *splits, doubted bool) error {
+	lo, hi := whole.halves()
+	if err := s.flushPart(ctx, lo, cuts, doubted); err != nil {
+		return err
+	}
+	return s.flushPart(ctx, hi, cuts, doubted)
 }
 
 // tryFlush is one attempt, measured.

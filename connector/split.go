@@ -69,6 +69,61 @@ func (s *splits) make(ctx context.Context, b *Batch, log *slog.Logger) error {
 	return err
 }
 
+// How many attempts at a part have to end in an error that may be the store's, before the part is halved for it. Behind a
+// batch that was halved for a Suspect error, one is enough, and the last event needs soleSuspect.
+const (
+	suspectPatience   = 5
+	soleSuspect       = 3
+	exhaustedPatience = 5
+)
+
+// strikes counts the attempts at a part that ended in an error which may be the batch's or the store's. Other failures in
+// between, such as an outage, are no evidence.
+type strikes struct {
+	doubted            bool // the batch it is a part of was halved for a Suspect error
+	suspect, exhausted int
+}
+
+// count notes how an attempt ended.
+func (k *strikes) count(err error) {
+	switch {
+	case errors.Is(err, ErrSuspect):
+		k.suspect++
+	case errors.Is(err, ErrExhausted), errors.Is(err, ErrTooLarge):
+		k.exhausted++
+	}
+}
+
+// halves says whether a part of several events is halved for an error: at once where smaller parts are bound to fare
+// better, else when patience is at an end (DELIVERY.md, rules 17 and 18).
+func (k *strikes) halves(err error) bool {
+	switch {
+	case errors.Is(err, ErrTooLarge), errors.Is(err, ErrRefused):
+		return true
+	case errors.Is(err, ErrSuspect):
+		return k.doubted || k.suspect >= suspectPatience
+	case errors.Is(err, ErrExhausted):
+		return k.exhausted >= exhaustedPatience
+	}
+	return false
+}
+
+// stuck says whether a single event is too much for the store, again and again.
+func (k *strikes) stuck(err error) bool {
+	return (errors.Is(err, ErrExhausted) || errors.Is(err, ErrTooLarge)) && k.exhausted >= exhaustedPatience
+}
+
+// refused says whether an error is held against a single event.
+func (k *strikes) refused(err error) bool {
+	switch {
+	case errors.Is(err, ErrRefused):
+		return true
+	case errors.Is(err, ErrSuspect):
+		return k.suspect >= suspectPatience || k.doubted && k.suspect >= soleSuspect
+	}
+	return false
+}
+
 // died says whether the only event of a part is a dead letter of the sink already, whatever became of that since.
 func (s *splits) died(ctx context.Context, sink string, b *Batch) (bool, error) {
 	if len(s.done) == 0 {

@@ -60,13 +60,13 @@ func classify(act string, ex *proto.Exception) error {
 		return connector.Paused(fmt.Errorf("%w; grant it to the user of POSTCALL_CLICKHOUSE_USERNAME", err))
 	case codeAuthFailed:
 		return connector.Paused(fmt.Errorf("%w; check POSTCALL_CLICKHOUSE_USERNAME and POSTCALL_CLICKHOUSE_PASSWORD", err))
-	case codeMemoryLimit, codeTimeoutExceeded:
-		return connector.TooLarge(err)
+	case codeMemoryLimit, codeTimeoutExceeded: // the server's, or the batch's own: only another attempt can tell
+		return connector.Exhausted(err)
 	case codeTooManyParts:
 		// One code for two faults: a block over too many partitions, and merges that lag behind. Smaller batches would
 		// make the second one worse.
 		if strings.Contains(ex.Message, "partitions for single INSERT") {
-			return connector.TooLarge(err)
+			return connector.Exhausted(err)
 		}
 	}
 	if dataErrors[ex.Code] != "" {

@@ -15,16 +15,16 @@ import (
 
 func TestErrorsAreOfTheirKind(t *testing.T) {
 	kinds := map[error][]int32{
-		connector.ErrPaused:   {16, 47, 60, 81, 497, 516},
-		connector.ErrRefused:  {6, 26, 27, 38, 41, 53, 69, 70, 117, 349, 691},
-		connector.ErrTooLarge: {159, 241},
-		nil:                   {3, 107, 164, 202, 203, 209, 210, 216, 242, 252, 285, 319, 425, 999, 1, 12345},
+		connector.ErrPaused:    {16, 47, 60, 81, 497, 516},
+		connector.ErrRefused:   {6, 26, 27, 38, 41, 53, 69, 70, 117, 349, 691},
+		connector.ErrExhausted: {159, 241},
+		nil:                    {3, 107, 164, 202, 203, 209, 210, 216, 242, 252, 285, 319, 425, 999, 1, 12345},
 	}
 	for want, codes := range kinds {
 		for _, code := range codes {
 			driver := fmt.Errorf("send: %w", &proto.Exception{Code: code, Message: "some text"})
 			err := explain(context.Background(), "insert 5 rows", driver)
-			for _, kind := range []error{connector.ErrPaused, connector.ErrRefused, connector.ErrTooLarge} {
+			for _, kind := range []error{connector.ErrPaused, connector.ErrRefused, connector.ErrTooLarge, connector.ErrExhausted} {
 				if errors.Is(err, kind) != errors.Is(kind, want) {
 					t.Errorf("code %d: is it %q? %t", code, kind, errors.Is(err, kind))
 				}
@@ -36,7 +36,7 @@ func TestErrorsAreOfTheirKind(t *testing.T) {
 	}
 	// 252 has two causes, and smaller batches cure only one.
 	partitions := &proto.Exception{Code: 252, Message: "Too many partitions for single INSERT block (more than 100). The limit is ..."}
-	wantKind(t, explain(context.Background(), "insert", partitions), connector.ErrTooLarge, "Too many partitions")
+	wantKind(t, explain(context.Background(), "insert", partitions), connector.ErrExhausted, "Too many partitions")
 
 	if err := explain(context.Background(), "insert", io.EOF); !errors.Is(err, io.EOF) {
 		t.Errorf("got %v", err)
