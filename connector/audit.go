@@ -148,7 +148,7 @@ func (o *Operator) Replay(ctx context.Context, s Sink, id string, since, until t
 			b = b.pick(rest)
 		}
 		b = b.under(id)
-		if err := k.flush(ctx, b); err != nil {
+		if err := o.alone(ctx, &s, func(ctx context.Context) error { return k.flush(ctx, b) }); err != nil {
 			return err
 		}
 		res.Batches++

@@ -125,3 +125,9 @@ type PartialError struct {
 func (e *PartialError) Error() string {
 	return fmt.Sprintf("%d events refused, %d to retry", len(e.Failed), len(e.Retry))
 }
+
+// Exclusive is an optional ability of a Loader. Where it reports true, no two of its loads may overlap, in other processes
+// either: the sink has one worker, and a tool that loads into the same store stops the sink meanwhile.
+type Exclusive interface {
+	Exclusive() bool
+}

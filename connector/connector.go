@@ -159,7 +159,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 		m.paused.WithLabelValues(sk.Name).Set(0)
 		m.delivered.WithLabelValues(sk.Name).Add(0)
 		sinks = append(sinks, s)
-		starts = append(starts, starter{name: sk.Name, workers: sk.Workers, handle: s.handle})
+		starts = append(starts, starter{name: sk.Name, workers: sk.workers(), handle: s.handle})
 	}
 	for i := range starts {
 		var err error

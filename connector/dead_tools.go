@@ -121,7 +121,8 @@ func (o *Operator) replayToSink(ctx context.Context, l *DeadLetter, sinks []Sink
 					return err
 				}
 			}
-			return s.Loader.Load(ctx, Batch{Token: "replay-" + l.ID, Events: []transforms.Event{*e}})
+			b := Batch{Token: "replay-" + l.ID, Events: []transforms.Event{*e}}
+			return o.alone(ctx, &s, func(ctx context.Context) error { return s.Loader.Load(ctx, b) })
 		}
 	}
 	return fmt.Errorf("its sink %s is not in POSTCALL_SINKS", l.Sink)

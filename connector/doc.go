@@ -11,7 +11,7 @@
 //	  ── Loader: connector/clickhouse, connector/elastic ──
 //
 // Around it: position.go (where a partition stands), retain.go, guard.go, disk.go, drain.go, erase.go (what must reach no
-// store), and for the operator control.go, status.go, audit.go, dead_tools.go.
+// store), split.go (how a batch is cut), and for the operator control.go, status.go, audit.go, dead_tools.go, alone.go.
 //
 // # The promise
 //

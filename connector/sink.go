@@ -18,7 +18,19 @@ import (
 type Sink struct {
 	Name    string // also the name of its durable consumer
 	Loader  Loader
-	Workers int // batches at once
+	Workers int // batches at once; an Exclusive loader has one
+}
+
+func (s *Sink) exclusive() bool {
+	x, ok := s.Loader.(Exclusive)
+	return ok && x.Exclusive()
+}
+
+func (s *Sink) workers() int {
+	if s.exclusive() {
+		return 1
+	}
+	return max(s.Workers, 1)
 }
 
 // sink brings every sealed batch to one Loader. Everything a Loader leaves to others is here: retry, backoff, pausing,
@@ -282,10 +294,16 @@ func (s *sink) handle(ctx context.Context, m *sealed) error {
 // consumer makes the durable consumer of a sink, or finds it. Its acks may be lost in a crash: everything behind them
 // is safe to load again (DELIVERY.md, rule 5).
 func (s *streams) consumer(ctx context.Context, name string, workers int) (jetstream.Consumer, error) {
-	c, err := s.batches.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+	cfg := jetstream.ConsumerConfig{
 		Durable: name, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1),
-	})
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1), // over all pods
+	}
+	if s.srv == nil { // a tool that loads alone has stopped it for all pods, see alone.go
+		if was, err := s.batches.Consumer(ctx, name); err == nil {
+			cfg.PauseUntil = was.CachedInfo().Config.PauseUntil
+		}
+	}
+	c, err := s.batches.CreateOrUpdateConsumer(ctx, cfg)
 	if err == nil && s.srv != nil {
 		// Nobody else reads the embedded streams: what was being loaded when the last process ended is delivered again
 		// now, not after ackWait.
