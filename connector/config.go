@@ -94,7 +94,7 @@ type ElasticsearchConfig struct {
 	Password Secret        `desc:"its password"`
 	APIKey   Secret        `split_words:"true" desc:"API key, base64 as Elasticsearch prints it"`
 	Index    string        `default:"call-transcripts" desc:"alias of the transcripts"`
-	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month"`
+	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month (an index for each month in which calls start, UTC)"`
 	Timeout  time.Duration `default:"60s" desc:"deadline of one bulk request"`
-	Workers  int           `default:"2" desc:"batches at once"`
+	Workers  int           `default:"2" desc:"batches at once; by month it is always 1"`
 }

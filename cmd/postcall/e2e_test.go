@@ -368,14 +368,20 @@ func TestDeliveriesGoOnWhileTheEnginesAreDown(t *testing.T) {
 func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
 // engine starts one engine of the test's own and waits until it is healthy.
-func (w *world) engine(name string, args ...string) *exec.Cmd {
+func (w *world) engine(name string, args ...string) {
 	w.t.Helper()
 	data := w.t.TempDir()
 	if err := os.Chmod(data, 0o755); err != nil { // Elasticsearch may run as another user
 		w.t.Fatal(err)
 	}
+	w.engineIn(data, name, args...)
+}
+
+// engineIn starts it on the data that an earlier one left in the folder. kill is SIGKILL.
+func (w *world) engineIn(data, name string, args ...string) (kill func()) {
+	w.t.Helper()
 	login := filepath.Join(data, "clickhouse", "password") // the one the environment names
-	if err := errors.Join(os.Mkdir(filepath.Dir(login), 0o755), os.WriteFile(login, []byte(os.Getenv("POSTCALL_CLICKHOUSE_PASSWORD")), 0o600)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(login), 0o755), os.WriteFile(login, []byte(os.Getenv("POSTCALL_CLICKHOUSE_PASSWORD")), 0o600)); err != nil {
 		w.t.Fatal(err)
 	}
 	cmd := exec.Command("../../bin/local", append([]string{"engine", name, "--with-parent", "--data", data}, args...)...)
@@ -392,8 +398,12 @@ func (w *world) engine(name string, args ...string) *exec.Cmd {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
-	if err := json.NewDecoder(out).Decode(&struct{}{}); err != nil {
+	var healthy struct{ PID int }
+	if err := json.NewDecoder(out).Decode(&healthy); err != nil {
 		w.t.Fatalf("%s did not become healthy: %v\n%s", name, err, log.String())
 	}
-	return cmd
+	return func() {
+		_ = syscall.Kill(healthy.PID, syscall.SIGKILL)
+		_ = cmd.Wait()
+	}
 }

@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ func readAnswer(r io.Reader, n int) ([]indexed, error) {
 type outcome struct {
 	failed, retry map[int]error
 	paused        *item
+	at            string // the index of it, where it is not the alias's only one
 }
 
 func (o *outcome) refuse(i int, err error) {
@@ -130,14 +132,14 @@ func errorType(s string) string {
 }
 
 // err is what Load returns. A schema problem outweighs refused events: they are refused again once it is solved.
-func (o *outcome) err(alias string) error {
+func (o *outcome) err(c *client) error {
 	switch {
 	case o.paused != nil:
 		kind := ""
 		if e := o.paused.Error; e != nil {
 			kind = e.Type
 		}
-		return connector.Paused(fmt.Errorf("%s is not writable: %s: %s", alias, o.paused.reason(), cure(o.paused.Status, kind)))
+		return connector.Paused(fmt.Errorf("%s is not writable: %s: %s", cmp.Or(o.at, c.alias), o.paused.reason(), c.cure(o.paused.Status, kind)))
 	case len(o.failed)+len(o.retry) > 0:
 		return &connector.PartialError{Failed: o.failed, Retry: o.retry}
 	}

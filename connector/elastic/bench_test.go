@@ -41,7 +41,7 @@ func BenchmarkPayload(b *testing.B) {
 		out = 0
 		for from := 0; from < len(events); {
 			p := newPayload()
-			from = p.fill(events, from, payloadBytes, refuse)
+			from = p.fill(events, nil, from, payloadBytes, refuse)
 			out += len(p.b)
 			p.recycle()
 		}

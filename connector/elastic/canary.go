@@ -23,8 +23,24 @@ func (l *Loader) Canary(ctx context.Context) error {
 	if err := l.Load(ctx, connector.Batch{Token: fmt.Sprintf("canary-%d", e.Version), Events: []transforms.Event{e}}); err != nil {
 		return err
 	}
-	path := "/" + url.PathEscape(l.c.alias) + "/_doc/" + url.PathEscape(docID(e.Tenant, e.CallID))
 	// A key without the right to delete leaves it there: one document, under a tenant of its own. The canary has passed.
-	_ = l.c.do(ctx, http.MethodDelete, path, nil, nil)
+	_ = l.remove(ctx, docID(e.Tenant, e.CallID))
 	return nil
+}
+
+// remove deletes a document where it is.
+func (l *Loader) remove(ctx context.Context, id string) error {
+	index := l.c.alias
+	if l.c.byMonth {
+		members, err := l.c.members(ctx)
+		if err != nil {
+			return err
+		}
+		found, err := l.c.find(ctx, members, []string{id})
+		if err != nil || found[0].index == "" {
+			return err
+		}
+		index = found[0].index
+	}
+	return l.c.do(ctx, http.MethodDelete, "/"+index+"/_doc/"+url.PathEscape(id), nil, nil)
 }

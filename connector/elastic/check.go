@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/postcall/postcall/connector"
 )
@@ -25,21 +28,36 @@ type index struct {
 
 const cureMigrate = "run: postcall migrate apply"
 
-// Check reports whether Load can work: the nodes answer, the alias leads to an index that takes writes, and its mapping
-// is at least the one this program writes for. What an operator has to mend is Paused, anything else may pass by itself.
+// Check reports whether Load can work: the nodes answer, the alias leads to an index that takes writes (by month: to indices,
+// of which this month's, where it is there, takes them), and the mapping is at least the one this program writes for. What an operator has to mend is Paused, anything else may pass by itself.
 func (l *Loader) Check(ctx context.Context) error {
 	found, err := l.c.look(ctx, l.c.alias)
 	if err != nil {
 		return err
 	}
+	if l.c.byMonth {
+		return l.c.checkMonths(found, time.Now())
+	}
 	name, problem := writeIndex(found, l.c.alias)
 	if problem != "" {
 		return connector.Paused(errors.New(problem))
 	}
-	ix := found[name]
+	if err := olderMapping(name, found[name]); err != nil {
+		return err
+	}
+	return blocked(name, found[name])
+}
+
+// olderMapping is an error where an index lacks fields that this program writes.
+func olderMapping(name string, ix index) error {
 	if v := ix.Mappings.Meta.Version; v < templateVersion {
 		return connector.Paused(fmt.Errorf("index %s has mapping version %d, this program writes version %d: %s", name, v, templateVersion, cureMigrate))
 	}
+	return nil
+}
+
+// blocked is an error where an index takes no writes.
+func blocked(name string, ix index) error {
 	for block, on := range ix.Settings.Index.Blocks {
 		if on == "true" && block != "metadata" && block != "read" {
 			return connector.Paused(fmt.Errorf("index %s is blocked (%s): free disk space or lift the block", name, block))
@@ -61,20 +79,38 @@ func (c *client) look(ctx context.Context, name string) (map[string]index, error
 	case e.status == http.StatusNotFound && e.kind == "index_not_found_exception":
 		return nil, nil
 	case e.status == http.StatusUnauthorized, e.status == http.StatusForbidden:
-		return nil, connector.Paused(fmt.Errorf("look at %s: %w: %s", name, e, cure(e.status, e.kind)))
+		return nil, connector.Paused(fmt.Errorf("look at %s: %w: %s", name, e, c.cure(e.status, e.kind)))
 	case e.status == http.StatusNotFound:
 		return nil, connector.Paused(fmt.Errorf("look at %s: %w: POSTCALL_ELASTICSEARCH_URL does not lead to Elasticsearch", name, e))
 	}
 	return nil, fmt.Errorf("look at %s: %w", name, e)
 }
 
-// writeIndex returns the index that writes to the alias go to, or what is wrong with it.
-func writeIndex(found map[string]index, alias string) (name, problem string) {
+// noAlias says what is wrong where a name is no alias, else "".
+func noAlias(found map[string]index, alias string) string {
 	if _, is := found[alias]; is {
-		return "", fmt.Sprintf("%s is an index, not an alias: postcall deletes nothing, so reindex it under another name, delete it, then %s", alias, cureMigrate)
+		return fmt.Sprintf("%s is an index, not an alias: postcall deletes nothing, so reindex it under another name, delete it, then %s", alias, cureMigrate)
 	}
 	if len(found) == 0 {
-		return "", fmt.Sprintf("alias %s is missing: %s", alias, cureMigrate)
+		return aliasMissing(alias)
+	}
+	return ""
+}
+
+func aliasMissing(alias string) string {
+	return fmt.Sprintf("alias %s is missing: %s", alias, cureMigrate)
+}
+
+// writeIndex returns the index that writes to the alias go to, or what is wrong with it.
+func writeIndex(found map[string]index, alias string) (name, problem string) {
+	if problem := noAlias(found, alias); problem != "" {
+		return "", problem
+	}
+	for _, n := range slices.Sorted(maps.Keys(found)) {
+		if isMonth(alias, n) {
+			return "", fmt.Sprintf("alias %s has the monthly index %s, whose calls would be stored a second time: set POSTCALL_ELASTICSEARCH_INDEX_BY=month, or reindex the months into %s and take them out of the alias",
+				alias, n, indexName(alias))
+		}
 	}
 	var candidates []string
 	for n, ix := range found {

@@ -24,6 +24,7 @@ type client struct {
 	es      *elastictransport.Client
 	http    *http.Transport
 	alias   string
+	byMonth bool // monthly indices behind the alias
 	timeout time.Duration
 }
 
@@ -47,7 +48,7 @@ func newClient(cfg connector.ElasticsearchConfig) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch client: %w", err)
 	}
-	c := &client{es: es, http: h, alias: cfg.Index, timeout: cfg.Timeout}
+	c := &client{es: es, http: h, alias: cfg.Index, byMonth: cfg.IndexBy == "month", timeout: cfg.Timeout}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute
 	}
@@ -73,11 +74,9 @@ func checkConfig(cfg connector.ElasticsearchConfig) ([]*url.URL, error) {
 		errs = append(errs, errors.New(`POSTCALL_ELASTICSEARCH_INDEX is no name for an alias: lower case, at most 200 bytes, not starting with -, _ or +, none of \/*?"<>|,#: or space`))
 	}
 	switch cfg.IndexBy {
-	case "", "none":
-	case "month":
-		errs = append(errs, errors.New("POSTCALL_ELASTICSEARCH_INDEX_BY=month is not supported yet: use none"))
+	case "", "none", "month":
 	default:
-		errs = append(errs, errors.New("POSTCALL_ELASTICSEARCH_INDEX_BY must be none"))
+		errs = append(errs, errors.New("POSTCALL_ELASTICSEARCH_INDEX_BY must be none or month"))
 	}
 	return urls, errors.Join(errs...)
 }

@@ -75,6 +75,7 @@ func open(tb testing.TB, cfg connector.ElasticsearchConfig) *Loader {
 
 // hit is a document that a search found.
 type hit struct {
+	Index     string                         `json:"_index"`
 	ID        string                         `json:"_id"`
 	Version   int64                          `json:"_version"`
 	Source    map[string]any                 `json:"_source"`

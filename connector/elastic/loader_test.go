@@ -214,8 +214,8 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 }
 
 func TestOpenNamesWhatIsWrong(t *testing.T) {
-	_, err := Open(connector.ElasticsearchConfig{URL: []string{"http://u:hunter2@a b/"}, Index: "A*", IndexBy: "month"})
-	for _, want := range []string{"POSTCALL_ELASTICSEARCH_URL: address 1", "POSTCALL_ELASTICSEARCH_INDEX ", "month is not supported yet"} {
+	_, err := Open(connector.ElasticsearchConfig{URL: []string{"http://u:hunter2@a b/"}, Index: "A*", IndexBy: "year"})
+	for _, want := range []string{"POSTCALL_ELASTICSEARCH_URL: address 1", "POSTCALL_ELASTICSEARCH_INDEX ", "POSTCALL_ELASTICSEARCH_INDEX_BY must be"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)
 		}

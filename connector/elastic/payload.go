@@ -38,8 +38,8 @@ func (p *payload) recycle() {
 }
 
 // fill appends events from events[from:] until the payload holds about limit bytes, at least one, and returns the index
-// of the first event left out. An event that Elasticsearch would refuse the whole request for goes to refuse instead.
-func (p *payload) fill(events []transforms.Event, from, limit int, refuse func(i int, err error)) int {
+// of the first event left out. Each goes into its index, or where there are none into that of the request. An event that Elasticsearch would refuse the whole request for goes to refuse instead.
+func (p *payload) fill(events []transforms.Event, indices []string, from, limit int, refuse func(i int, err error)) int {
 	for i := from; i < len(events); i++ {
 		e := &events[i]
 		if e.Version < 0 {
@@ -47,7 +47,11 @@ func (p *payload) fill(events []transforms.Event, from, limit int, refuse func(i
 			continue
 		}
 		start := len(p.b)
-		p.action(e)
+		index := ""
+		if indices != nil {
+			index = indices[i]
+		}
+		p.action(e, index)
 		p.b = append(p.b, '\n')
 		p.event(e)
 		p.b = append(p.b, '\n')
@@ -60,8 +64,13 @@ func (p *payload) fill(events []transforms.Event, from, limit int, refuse func(i
 	return len(events)
 }
 
-func (p *payload) action(e *transforms.Event) {
-	p.b = append(p.b, `{"index":{"_id":"`...)
+func (p *payload) action(e *transforms.Event, index string) {
+	p.b = append(p.b, `{"index":{`...)
+	if index != "" {
+		p.b = append(p.b, `"_index":"`...)
+		p.b = append(append(p.b, index...), `",`...) // an index's name needs no escaping
+	}
+	p.b = append(p.b, `"_id":"`...)
 	p.b = appendEscaped(p.b, docID(e.Tenant, e.CallID))
 	p.b = append(p.b, `","version":`...)
 	p.b = strconv.AppendInt(p.b, e.Version, 10)

@@ -1,10 +1,15 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"time"
 )
 
 // plan compares what is there with what is wanted. Its error says where a step would have to destroy something.
@@ -17,13 +22,18 @@ func (c *client) plan(ctx context.Context) ([]step, error) {
 		}
 		steps = append(steps, s)
 	}
-	rest, err := c.planIndex(ctx)
+	planIndices := c.planIndex
+	if c.byMonth {
+		planIndices = c.planMonths
+	}
+	rest, err := planIndices(ctx)
 	return append(steps, rest...), err
 }
 
 // wantedTemplate is a component or index template as it should be.
 type wantedTemplate struct {
 	name, path string
+	meta       meta
 	body       map[string]any
 }
 
@@ -32,20 +42,26 @@ type wantedTemplate struct {
 func (c *client) templates() []wantedTemplate {
 	component, custom := c.alias+"@template", c.alias+"@custom"
 	t := parsed()
+	index := map[string]any{
+		"version":                            templateVersion,
+		"priority":                           300,
+		"index_patterns":                     []string{strings.TrimSuffix(c.alias, "-") + "-*"},
+		"composed_of":                        []string{component, custom},
+		"ignore_missing_component_templates": []string{custom},
+	}
+	want := wantMeta()
+	if c.byMonth {
+		want.IndexBy = "month"
+		index["template"] = map[string]any{"aliases": map[string]any{c.alias: map[string]any{}}}
+	}
+	index["_meta"] = want
 	return []wantedTemplate{
-		{"component template " + component, "/_component_template/" + component, map[string]any{
+		{"component template " + component, "/_component_template/" + component, wantMeta(), map[string]any{
 			"_meta":    wantMeta(),
 			"version":  templateVersion,
 			"template": map[string]any{"settings": t.Settings, "mappings": t.Mappings},
 		}},
-		{"index template " + c.alias, "/_index_template/" + c.alias, map[string]any{
-			"_meta":                              wantMeta(),
-			"version":                            templateVersion,
-			"priority":                           300,
-			"index_patterns":                     []string{c.alias + "-*"},
-			"composed_of":                        []string{component, custom},
-			"ignore_missing_component_templates": []string{custom},
-		}},
+		{"index template " + c.alias, "/_index_template/" + c.alias, want, index},
 	}
 }
 
@@ -70,9 +86,9 @@ func (c *client) planTemplate(ctx context.Context, t wantedTemplate) (step, erro
 	case err != nil:
 		return s, fmt.Errorf("look at %s: %w", t.name, err)
 	case len(found.Component) == 1:
-		s.State, s.Action = compare(found.Component[0].T.Meta)
+		s.State, s.Action = compare(found.Component[0].T.Meta, t.meta)
 	case len(found.Index) == 1:
-		s.State, s.Action = compare(found.Index[0].T.Meta)
+		s.State, s.Action = compare(found.Index[0].T.Meta, t.meta)
 	default:
 		return s, fmt.Errorf("look at %s: unexpected answer", t.name)
 	}
@@ -83,13 +99,14 @@ func (c *client) planTemplate(ctx context.Context, t wantedTemplate) (step, erro
 }
 
 // compare says how a state stands to the wanted one. A newer one is left alone: another pod may be ahead.
-func compare(found meta) (state, action string) {
-	want := wantMeta()
+func compare(found, want meta) (state, action string) {
 	switch {
 	case found == want:
 		return "current", ""
 	case found.Version > want.Version:
 		return fmt.Sprintf("version %d, newer than this program's %d", found.Version, want.Version), ""
+	case found.Version == want.Version && found.IndexBy != want.IndexBy:
+		return "by " + cmp.Or(found.IndexBy, "none") + ", wanted by " + cmp.Or(want.IndexBy, "none"), "update"
 	case found.Version == want.Version:
 		return fmt.Sprintf("version %d of another build", found.Version), "update"
 	}
@@ -118,7 +135,7 @@ func (c *client) planIndex(ctx context.Context) ([]step, error) {
 	}
 	if ix, there := found[name]; there {
 		alias.Action = "add"
-		alias.do = func(ctx context.Context) error { return c.addAlias(ctx, name) }
+		alias.do = func(ctx context.Context) error { return c.addAlias(ctx, name, true) }
 		return []step{c.planMapping(name, ix), alias}, nil
 	}
 	alias.Action = "create with the index"
@@ -128,10 +145,54 @@ func (c *client) planIndex(ctx context.Context) ([]step, error) {
 	}, alias}, nil
 }
 
+// planMonths makes the steps for the indices behind the alias, for those of months that are there without it, and for this
+// month's, so that there is an alias from the start. The other months come when a call does.
+func (c *client) planMonths(ctx context.Context) ([]step, error) {
+	behind, err := c.look(ctx, c.alias)
+	if err != nil {
+		return nil, err
+	}
+	alias := step{Step: Step{Name: "alias " + c.alias, State: "current"}}
+	if problem := noAlias(behind, c.alias); problem != "" && len(behind) > 0 {
+		return nil, errors.New(problem)
+	}
+	found, err := c.look(ctx, strings.TrimSuffix(c.alias, "-")+"-*")
+	if err != nil {
+		return nil, err
+	}
+	var steps []step
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if !isOurs(c.alias, name) {
+			continue
+		}
+		steps = append(steps, c.planMapping(name, found[name]))
+		if _, is := behind[name]; !is {
+			steps = append(steps, step{
+				Step: Step{Name: "alias " + c.alias + " of " + name, State: "missing", Action: "add"},
+				do:   func(ctx context.Context) error { return c.addAlias(ctx, name, false) },
+			})
+		}
+	}
+	if len(behind) == 0 {
+		alias.State = "missing"
+	}
+	now := monthIndex(c.alias, time.Now())
+	if _, there := found[now]; !there {
+		steps = append(steps, step{
+			Step: Step{Name: "index " + now, State: "missing", Action: "create"},
+			do:   func(ctx context.Context) error { return c.createMonth(ctx, now) },
+		})
+		if len(behind) == 0 {
+			alias.Action = "create with the index"
+		}
+	}
+	return append(steps, alias), nil
+}
+
 // planMapping brings the mapping of a live index up to date; Elasticsearch lets it only add.
 func (c *client) planMapping(name string, ix index) step {
 	s := step{Step: Step{Name: "index " + name}}
-	s.State, s.Action = compare(ix.Mappings.Meta)
+	s.State, s.Action = compare(ix.Mappings.Meta, wantMeta())
 	if s.Action != "" {
 		s.Action = "update the mapping of"
 		s.do = func(ctx context.Context) error {
@@ -152,8 +213,10 @@ func (c *client) createIndex(ctx context.Context, name string) error {
 	return err
 }
 
-func (c *client) addAlias(ctx context.Context, index string) error {
-	return c.do(ctx, http.MethodPost, "/_aliases", map[string]any{"actions": []any{
-		map[string]any{"add": map[string]any{"index": index, "alias": c.alias, "is_write_index": true}},
-	}}, nil)
+func (c *client) addAlias(ctx context.Context, index string, writes bool) error {
+	add := map[string]any{"index": index, "alias": c.alias}
+	if writes {
+		add["is_write_index"] = true
+	}
+	return c.do(ctx, http.MethodPost, "/_aliases", map[string]any{"actions": []any{map[string]any{"add": add}}}, nil)
 }

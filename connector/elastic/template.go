@@ -24,6 +24,7 @@ type template struct {
 type meta struct {
 	Version  int    `json:"template_version"`
 	Checksum string `json:"template_checksum"`
+	IndexBy  string `json:"index_by,omitempty"` // of the index template: "month" where it puts what it makes behind the alias
 }
 
 // parsed is template.json with its _meta in the mapping.
@@ -39,7 +40,7 @@ var parsed = sync.OnceValue(func() template {
 // wantMeta is the state this program expects.
 var wantMeta = sync.OnceValue(func() meta {
 	sum := sha256.Sum256(templateJSON)
-	return meta{templateVersion, hex.EncodeToString(sum[:8])}
+	return meta{Version: templateVersion, Checksum: hex.EncodeToString(sum[:8])}
 })
 
 // knownFields holds the full name of every field of the mapping, sub-fields included.

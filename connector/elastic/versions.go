@@ -2,9 +2,6 @@ package elastic
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"net/url"
 
 	"github.com/postcall/postcall/connector"
 )
@@ -17,24 +14,20 @@ func (l *Loader) Versions(ctx context.Context, keys []connector.SinkKey) ([]int6
 	for i, k := range keys {
 		ids[i] = docID(k.Tenant, k.CallID)
 	}
-	var found struct {
-		Docs []struct {
-			Found   bool  `json:"found"`
-			Version int64 `json:"_version"`
-		} `json:"docs"`
+	indices, err := l.c.members(ctx)
+	if err != nil {
+		return nil, err
 	}
-	path := "/" + url.PathEscape(l.c.alias) + "/_mget?_source=false&filter_path=docs.found,docs._version"
-	if err := l.c.do(ctx, http.MethodPost, path, map[string]any{"ids": ids}, &found); err != nil {
-		return nil, explain(fmt.Errorf("read versions: %w", err))
+	if len(indices) == 1 {
+		indices[0] = l.c.alias // a key for the alias alone may read no index by its name
 	}
-	if len(found.Docs) != len(keys) {
-		return nil, fmt.Errorf("read versions: Elasticsearch answered for %d of %d calls", len(found.Docs), len(keys))
+	found, err := l.c.find(ctx, indices, ids)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]int64, len(keys))
-	for i, d := range found.Docs {
-		if d.Found {
-			out[i] = d.Version
-		}
+	for i := range found {
+		out[i] = found[i].version
 	}
 	return out, nil
 }
