@@ -102,6 +102,8 @@ func TestItemsByKind(t *testing.T) {
 		{name: "flood stage", item: fail(429, "cluster_block_exception", pii), want: "paused"},
 		{name: "cluster starting", item: fail(503, "cluster_block_exception", pii), want: "partial", retry: "status 503 cluster_block_exception (x_y)"},
 		{name: "index blocked", item: fail(403, "cluster_block_exception", pii), want: "paused"},
+		{name: "wrong credentials", item: fail(401, "security_exception", pii), want: "paused"},
+		{name: "no right to write", item: fail(403, "security_exception", pii), want: "paused"},
 		{name: "index missing", item: fail(404, "index_not_found_exception", pii), want: "paused"},
 		{name: "index closed", item: fail(400, "index_closed_exception", pii), want: "paused"},
 		{name: "older mapping", item: fail(400, "strict_dynamic_mapping_exception", pii), want: "paused"},
