@@ -336,7 +336,7 @@ func TestBrokenPluginsAreCaught(t *testing.T) {
 			t.Parallel()
 			o := quick
 			if how == "blocks" {
-				o = impatient
+				o.Grace = 4 * time.Second
 			}
 			breaks(t, broken(how), o, check, says)
 		})

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-plugin"
@@ -59,11 +60,11 @@ type broken struct {
 }
 
 func (b broken) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
-	if b.how == "blocks" && len(batch) > 10 { // on something that only one call can have, and a canceled one doesn't let go
+	if b.how == "blocks" && len(batch) > 10 { // on something that only one call can have, and one that is canceled doesn't let go
 		only <- struct{}{}
 		select {
 		case <-ctx.Done():
-			time.Sleep(500 * time.Millisecond)
+			stuck.Do(func() { time.Sleep(12 * time.Second) })
 		case <-time.After(50 * time.Millisecond):
 		}
 		<-only
@@ -84,7 +85,10 @@ func (b broken) Transform(ctx context.Context, batch []transforms.Event) ([]tran
 	return batch, ctx.Err()
 }
 
-var only = make(chan struct{}, 1)
+var (
+	only  = make(chan struct{}, 1)
+	stuck sync.Once
+)
 
 // serveGenerated serves what a plugin in another language does: generated code alone, with the limits of its library.
 func serveGenerated(how string) {
