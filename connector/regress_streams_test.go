@@ -203,7 +203,7 @@ func TestStopWithABacklogIsOrderly(t *testing.T) {
 		return nil
 	}
 	cfg := testConfig(t.TempDir())
-	cfg.ShutdownTimeout = 1 * time.Second
+	cfg.ShutdownTimeout = 3 * time.Second
 	cfg.Batch.MaxEvents = 1
 	ctx, cancel := context.WithCancel(t.Context())
 	up := make(chan struct{})
