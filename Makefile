@@ -41,9 +41,8 @@ PKG       ?= ./...
 FUZZTIME  ?= 10s
 COUNT     ?= 5
 EXAMPLES  ?= 300
-# Paths of plugins for make bench, separated by commas.
-HOPS      ?=
-comma     := ,
+# Paths of plugins whose hop make bench measures, separated by commas.
+HOPS      ?= $(CURDIR)/bin/hop/go,$(CURDIR)/bin/hop/python
 
 .PHONY: help
 help: ## list the targets
@@ -129,14 +128,21 @@ fuzz: ## every fuzz test for FUZZTIME
 		(cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$${name#func }$$" -fuzztime $(FUZZTIME) .); \
 	done
 
+# Plugins that do nothing, in two languages: what is left is the hop.
+.PHONY: bin/hop
+bin/hop:
+	CGO_ENABLED=0 go build -trimpath -o bin/hop/go ./transforms/testdata/plugins/drop-short
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -B "%s"\n' '$(CURDIR)/plugins/python/src' '$(PYTHON)' '$(CURDIR)/plugins/python/testdata/noop.py' > bin/hop/python
+	@chmod +x bin/hop/python
+
 .PHONY: bench
-bench: build bin/local ## load the built program, with stand-ins and with real stores, and a hop through a plugin (HOPS: more of them); PEERS=1 adds Redpanda Connect
+bench: build bin/local ## load the built program, with stand-ins and with real stores, and a hop through a plugin (HOPS: other ones); PEERS=1 adds Redpanda Connect
 	go build -C bench -o ../bin/bench .
 	bin/bench
 	go test ./connector -run '^$$' -bench 'Receive|Reading'
-	CGO_ENABLED=0 go build -trimpath -o bin/hop/go ./transforms/testdata/plugins/drop-short
+	$(MAKE) --no-print-directory bin/hop
 	go test ./transforms -run '^$$' -bench Hop -args -plugins '$(HOPS)'
-	bin/bench -hop bin/hop/go$(if $(HOPS),$(comma)$(HOPS)) -sizes 8,10
+	bin/bench -hop '$(HOPS)' -sizes 8,10
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
 	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 

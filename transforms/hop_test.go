@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// hopPlugins are more plugins for BenchmarkHop, by their paths: go test ./transforms -bench Hop -args -plugins PATH,PATH
-var hopPlugins = flag.String("plugins", "", "comma-separated paths of plugins to measure beside the Go one")
+// hopPlugins are other plugins for BenchmarkHop, by their paths: go test ./transforms -bench Hop -args -plugins PATH,PATH
+var hopPlugins = flag.String("plugins", "", "comma-separated absolute paths of plugins to measure instead of one in Go")
 
 // passAll is a transform that looks at each event and changes none.
 type passAll struct{}
@@ -33,13 +33,12 @@ func (passAll) Transform(_ context.Context, batch []Event) ([]Event, error) {
 // allocations of the host, and CPU of the host and the plugin together.
 func BenchmarkHop(b *testing.B) {
 	b.Run("in-process", func(b *testing.B) { hops(b, passAll{}, func() time.Duration { return 0 }) })
-	short := filepath.Join(b.TempDir(), "go")
-	if out, err := exec.Command("go", "build", "-o", short, "./testdata/plugins/drop-short").CombinedOutput(); err != nil {
-		b.Fatalf("%v\n%s", err, out)
-	}
-	paths := []string{short}
-	if *hopPlugins != "" {
-		paths = append(paths, strings.Split(*hopPlugins, ",")...)
+	paths := strings.Split(*hopPlugins, ",")
+	if *hopPlugins == "" {
+		paths[0] = filepath.Join(b.TempDir(), "go")
+		if out, err := exec.Command("go", "build", "-o", paths[0], "./testdata/plugins/drop-short").CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
 	}
 	for _, path := range paths {
 		b.Run(filepath.Base(path), func(b *testing.B) {
