@@ -184,8 +184,8 @@ func (c *chain) insist(ctx context.Context, s *step, in []transforms.Encoded, er
 			switch {
 			case len(in) > 1:
 				return c.halve(ctx, s, in)
-			case alone >= patience || transforms.IsPermanent(err):
-				return []result{c.die(s, &in[0].Event, err, attempt+alone)}, nil
+			case alone >= patience || alone > 0 && transforms.IsPermanent(err):
+				return []result{c.die(s, &in[0].Event, err, alone)}, nil
 			}
 		}
 		if c.giveUp > 0 && attempt >= c.giveUp {

@@ -198,6 +198,23 @@ func TestSkipIsForTransformsThatCannotRun(t *testing.T) {
 	}
 }
 
+// TestNothingDiesOfOneAnswer: also an error that is said to be the batch's own has to come back when the transform has
+// nothing else to do; a plugin may mix up calls that are under way at once.
+func TestNothingDiesOfOneAnswer(t *testing.T) {
+	var calls atomic.Int32
+	mixed := Transform{"mixed", transformFunc(func(_ context.Context, b []transforms.Event) ([]transforms.Event, error) {
+		if b[0].CallID == "c" && calls.Add(1) == 1 {
+			return nil, transforms.Permanent(errors.New("not mine"))
+		}
+		return b, nil
+	})}
+	ch := newChain(Chains{Default: []Transform{mixed}}, TransformConfig{Concurrency: 2}, discard(), newMetrics(""))
+	rs, err := ch.apply(t.Context(), "", []transforms.Event{{CallID: "c"}})
+	if err != nil || len(rs) != 1 || len(rs[0].events) != 1 || len(rs[0].fates) != 0 {
+		t.Errorf("%+v, error %v", rs, err)
+	}
+}
+
 func TestBreaker(t *testing.T) {
 	b := breaker{opened: make(chan struct{}, 1)}
 	for range maxFailed - 1 {
