@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -70,7 +71,7 @@ func hopEnv(dir, bin string, paths []string) (env [][]string, err error) {
 	for _, path := range paths {
 		name := filepath.Base(path)
 		file := filepath.Join(dir, name+".yaml")
-		chain := fmt.Sprintf("chains:\n  phonely: [%s]\n", strings.Join(append(own[:len(own):len(own)], name), ", "))
+		chain := fmt.Sprintf("chains:\n  phonely: [%s]\n", strings.Join(append(slices.Clip(own), name), ", "))
 		if err := os.WriteFile(file, []byte(chain), 0o600); err != nil {
 			return nil, err
 		}

@@ -75,11 +75,11 @@ func (c *chain) canary(ctx context.Context, s *step) bool {
 	case ctx.Err() == nil && s.fail():
 		c.m.open.WithLabelValues(s.Name).Set(1)
 		c.m.alarms.WithLabelValues("transform").Inc()
-		what := "a transform can't run: its events wait until it can; look at the plugin's log and `postcall doctor`"
+		events := "wait until it can"
 		if s.skip {
-			what = "a transform can't run: events go on without it (on_failure: skip); look at the plugin's log and `postcall doctor`"
+			events = "go on without it (on_failure: skip)"
 		}
-		c.log.Error(what, "transform", s.Name, "err", err)
+		c.log.Error("a transform can't run; look at what its plugin logs, and at `postcall doctor`", "transform", s.Name, "events", events, "err", err)
 	}
 	return err == nil
 }

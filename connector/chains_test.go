@@ -94,10 +94,10 @@ func TestBreakerHoldsEventsWhileATransformCannotRun(t *testing.T) {
 	l := newLoaded()
 	var broken atomic.Bool
 	broken.Store(true)
-	var real atomic.Int32
+	var calls atomic.Int32
 	steps := []Transform{{"redact", transformFunc(func(_ context.Context, b []transforms.Event) ([]transforms.Event, error) {
 		if b[0].CallID != "canary" {
-			real.Add(1)
+			calls.Add(1)
 		}
 		if broken.Load() {
 			return nil, errors.New("can't")
@@ -114,9 +114,9 @@ func TestBreakerHoldsEventsWhileATransformCannotRun(t *testing.T) {
 	if st, err := ReadTransforms(t.Context(), cfg); err != nil || len(st) != 1 || st[0].State != TransformHolds {
 		t.Errorf("status %+v, error %v", st, err)
 	}
-	before := real.Load()
+	before := calls.Load()
 	time.Sleep(2 * time.Second)
-	if after := real.Load(); after != before {
+	if after := calls.Load(); after != before {
 		t.Errorf("%d calls while it was open", after-before)
 	}
 	if n := len(l.all()); n > 0 {

@@ -47,10 +47,10 @@ func BenchmarkPipeline(b *testing.B) {
 			cfg.Intake.MaxBytes, cfg.Batch.MaxBytes, cfg.Batch.MaxEvents, cfg.Batch.MaxAge = 2<<30, 4<<30, 2000, time.Second
 			cfg.Transform.Events = 100
 			chains, err := OpenTransforms(b.Context(), cfg, discard())
-			defer chains.Close()
 			if err != nil {
 				b.Fatal(err)
 			}
+			defer chains.Close()
 			x, y := &sinkhole{}, &sinkhole{}
 			c := Connector{Config: cfg, Sinks: []Sink{{"x", x, 2}, {"y", y, 2}}, Transforms: chains.Default, Log: discard()}
 			var hook http.Handler

@@ -17,23 +17,23 @@ import (
 // OpenTransforms starts the plugins of POSTCALL_TRANSFORMS and of POSTCALL_PLUGINS, each once. POSTCALL_REDACT_KEY goes to
 // redact-pii and to no other, and a secret of the file to the plugin whose setting it is. Where the folder of the plugins
 // holds a lock file, a plugin that differs from it is an error.
-// The caller closes what is returned, after an error too.
-func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) (c Chains, err error) {
+// The caller closes what is returned. After an error nothing is open.
+func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) (Chains, error) {
 	file, err := readPlugins(cfg.Plugins)
 	if err != nil {
-		return c, err
+		return Chains{}, err
 	}
 	specs, err := pluginSpecs(cfg, file)
 	if err != nil {
-		return c, err
+		return Chains{}, err
 	}
 	open := map[string]Transform{}
-	defer func() { c = file.assemble(cfg.Transforms, open) }() // whatever is open is in a chain, so that the caller closes it
 	for _, spec := range specs {
 		spec.Logger = log
 		p, err := transforms.Open(ctx, spec)
 		if err != nil {
-			return c, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGINS, POSTCALL_PLUGIN_DIR): %w", spec.Name, err)
+			file.assemble(cfg.Transforms, open).Close()
+			return Chains{}, fmt.Errorf("start plugin %s (POSTCALL_TRANSFORMS, POSTCALL_PLUGINS, POSTCALL_PLUGIN_DIR): %w", spec.Name, err)
 		}
 		open[spec.Name] = Transform{spec.Name, p}
 		if err := p.Canary(ctx); err != nil {
@@ -41,10 +41,10 @@ func OpenTransforms(ctx context.Context, cfg Config, log *slog.Logger) (c Chains
 				"transform", spec.Name, "err", err)
 		}
 	}
-	return c, nil
+	return file.assemble(cfg.Transforms, open), nil
 }
 
-// assemble makes the chains of what is open.
+// assemble makes the chains of what is open: each that is open is in one.
 func (f *pluginsFile) assemble(standard []string, open map[string]Transform) Chains {
 	list := func(names []string) []Transform {
 		ts := make([]Transform, 0, len(names))

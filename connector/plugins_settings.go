@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 )
@@ -42,9 +43,7 @@ func (f *pluginsFile) settings(cfg Config, name string) (map[string]json.RawMess
 	c := f.plugin(name)
 	merged := map[string]json.RawMessage{}
 	r := &fileReader{path: f.path}
-	for key, value := range c.settings {
-		merged[key] = value
-	}
+	maps.Copy(merged, c.settings)
 	for key, path := range c.secrets {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(filepath.Dir(f.path), path)

@@ -58,10 +58,10 @@ func writeFile(t *testing.T, name, text string) string {
 func open(t *testing.T, cfg Config) Chains {
 	t.Helper()
 	c, err := OpenTransforms(t.Context(), cfg, discard())
-	t.Cleanup(c.Close)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.Close)
 	return c
 }
 

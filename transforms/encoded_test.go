@@ -129,12 +129,12 @@ func BenchmarkHandOn(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run := func(name string, append func([]byte) ([]byte, error)) {
+	run := func(name string, write func([]byte) ([]byte, error)) {
 		b.Run(name, func(b *testing.B) {
 			buf := make([]byte, 0, 2*len(data))
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				if _, err := append(buf); err != nil {
+				if _, err := write(buf); err != nil {
 					b.Fatal(err)
 				}
 			}

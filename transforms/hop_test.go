@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// hopPlugins are other plugins for BenchmarkHop, by their paths: go test ./transforms -bench Hop -args -plugins PATH,PATH
+// hopPlugins are other plugins for BenchmarkHop: go test ./transforms -bench Hop -args -plugins PATH,PATH measures these.
 var hopPlugins = flag.String("plugins", "", "comma-separated absolute paths of plugins to measure instead of one in Go")
 
 // passAll is a transform that looks at each event and changes none.

@@ -211,7 +211,7 @@ func childHoldsStdio(ctx context.Context, r *running) error {
 // endChildren ends what the plugin child has left behind; it has written down their ids.
 func (w *world) endChildren() {
 	list, _ := os.ReadFile(filepath.Join(w.dir, "plugins", "children"))
-	for _, field := range strings.Fields(string(list)) {
+	for field := range strings.FieldsSeq(string(list)) {
 		pid, err := strconv.Atoi(field)
 		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if err == nil && strings.TrimSpace(string(comm)) == "sleep" {

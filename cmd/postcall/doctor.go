@@ -134,11 +134,11 @@ func examineSinks(ctx context.Context, cfg connector.Config, add func(string, er
 
 func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, error, string), warn func(string, string)) {
 	chains, err := connector.OpenTransforms(ctx, cfg, slog.New(slog.DiscardHandler))
-	defer chains.Close()
 	if err != nil {
 		add("plugins", err, "")
 		return
 	}
+	defer chains.Close()
 	for _, t := range chains.All() {
 		detail := "starts and transforms"
 		if v, ok := t.Transformer.(interface{ Version() string }); ok {

@@ -49,12 +49,12 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	}
 	defer closeSinks(sinks, log)
 	chains, err := connector.OpenTransforms(ctx, cfg, log)
-	defer chains.Close()
 	if err != nil {
 		return err
 	}
+	defer chains.Close()
 	for _, warning := range chains.Unredacted() {
-		log.Warn(warning)
+		log.Warn("calls are stored UNREDACTED", "why", warning)
 	}
 	c := connector.Connector{
 		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version,

@@ -75,10 +75,10 @@ func transform(ctx context.Context, name, mapping string, files []string, stdin 
 		return err
 	}
 	chains, err := connector.OpenTransforms(ctx, cfg, log)
-	defer chains.Close()
 	if err != nil {
 		return err
 	}
+	defer chains.Close()
 	dry, err := connector.NewDryRun(cfg, set, src, chains, log)
 	if err != nil {
 		return err
