@@ -32,7 +32,7 @@ COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -X main.version=$(VERSION:v%=%) -X main.commit=$(COMMIT)
 
 # Every module but the root; testdata has modules that are data.
-MODULES := $(shell find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -printf '%h\n' | sort)
+MODULES := $(shell find . -mindepth 2 -name go.mod -not -path './bin/*' -not -path '*/testdata/*' -not -path '*/node_modules/*' -printf '%h\n' | sort)
 
 TESTFLAGS := -race -timeout 20m -json
 GO_TEST   := go test $(TESTFLAGS)

@@ -40,11 +40,41 @@ const (
 // ListPlugins describes the plugins that some chain has, in order, and the others in the folder. What doesn't run, and is
 // as it was locked, is started for a moment: only a plugin itself knows its version.
 func ListPlugins(ctx context.Context, cfg Config) ([]PluginInfo, error) {
-	dir, err := cfg.PluginFolder()
+	file, err := readPlugins(cfg.Plugins)
 	if err != nil {
 		return nil, err
 	}
-	file, err := readPlugins(cfg.Plugins)
+	list, err := pluginsOnDisk(cfg, file)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.RequireRedactKey() != nil {
+		cfg.RedactKey = Secret(rand.Text()) // nothing is hashed
+	}
+	running, _ := ReadTransforms(ctx, cfg) // none may run
+	var g errgroup.Group
+	g.SetLimit(4)
+	for i := range list {
+		p := &list[i]
+		if j := slices.IndexFunc(running, func(t TransformStatus) bool { return t.Name == p.Name }); j >= 0 {
+			p.Running, p.Version, p.Protocol = &running[j], running[j].Version, transforms.ProtocolVersion
+		}
+		if p.Running != nil || p.Problem != "" || p.Lock == LockedNot {
+			continue
+		}
+		g.Go(func() error {
+			if err := p.ask(ctx, cfg, file); err != nil {
+				p.Problem = err.Error()
+			}
+			return nil
+		})
+	}
+	return list, g.Wait()
+}
+
+// pluginsOnDisk lists the plugins that some chain has, in order, and the others in the folder, with their checksums.
+func pluginsOnDisk(cfg Config, file *pluginsFile) ([]PluginInfo, error) {
+	dir, err := cfg.PluginFolder()
 	if err != nil {
 		return nil, err
 	}
@@ -52,44 +82,26 @@ func ListPlugins(ctx context.Context, cfg Config) ([]PluginInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := file.names(cfg.Transforms)
-	inUse := len(names)
 	installed, err := installedPlugins(dir)
 	if err != nil {
 		return nil, err
 	}
+	names := file.names(cfg.Transforms)
+	inUse := len(names)
 	for _, name := range installed {
 		if !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
-	if cfg.RequireRedactKey() != nil {
-		cfg.RedactKey = Secret(rand.Text()) // nothing is hashed
-	}
-	running, _ := ReadTransforms(ctx, cfg) // none may run
 	list := make([]PluginInfo, len(names))
-	var g errgroup.Group
-	g.SetLimit(4)
 	for i, name := range names {
 		p := &list[i]
 		*p = PluginInfo{Name: name, Path: filepath.Join(dir, name), InUse: i < inUse}
-		if j := slices.IndexFunc(running, func(t TransformStatus) bool { return t.Name == name }); j >= 0 {
-			p.Running, p.Version, p.Protocol = &running[j], running[j].Version, transforms.ProtocolVersion
-		}
 		if err := p.sum(lock); err != nil {
 			p.Problem = err.Error()
-			continue
-		}
-		if p.Running == nil && (p.Lock == LockedSame || p.Lock == LockedNone) {
-			g.Go(func() error {
-				if err := p.ask(ctx, cfg, file); err != nil {
-					p.Problem = err.Error()
-				}
-				return nil
-			})
 		}
 	}
-	return list, g.Wait()
+	return list, nil
 }
 
 // sum compares what is on disk with the lock file.

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/postcall/postcall/plugins/python"
@@ -146,7 +147,11 @@ func (p *Project) goMod(text []byte) []byte {
 	s := strings.Replace(string(text), "example.com/my-plugin", p.Module, 1)
 	s = strings.Replace(s, ModulePath+" v0.0.0", ModulePath+" "+p.Version, 1)
 	if p.Replace != "" {
-		s += "\nreplace " + ModulePath + " => " + p.Replace + "\n"
+		at := p.Replace
+		if strings.ContainsAny(at, " \t") {
+			at = strconv.Quote(at)
+		}
+		s += "\nreplace " + ModulePath + " => " + at + "\n"
 	}
 	return []byte(s)
 }

@@ -41,6 +41,9 @@ func Run(t *testing.T, open func() transforms.Transformer) {
 // and checked.
 func RunProcess(t *testing.T, spec transforms.Spec) {
 	t.Helper()
+	if spec.Name == "" {
+		spec.Name = "plugin"
+	}
 	if spec.Path == "" {
 		spec.Path = filepath.Join(t.TempDir(), spec.Name)
 		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", spec.Path, ".").CombinedOutput(); err != nil {
