@@ -23,7 +23,7 @@ type Spec struct {
 	Memory    int64 // bytes of one process and its children, above which it is killed; 0 is no bound
 
 	Timeout      time.Duration // for one batch, after which the plugin is killed; 0 is 30 s
-	StartTimeout time.Duration // for a start with Configure; 0 is 15 s
+	StartTimeout time.Duration // for a start with Configure; 0 is 30 s
 
 	Logger *slog.Logger // for what the plugin writes; nil discards it
 	limits *logLimits   // of what is logged of it; nil is no limit
@@ -54,7 +54,7 @@ func Open(ctx context.Context, spec Spec) (*Plugin, error) {
 		spec.Timeout = 30 * time.Second
 	}
 	if spec.StartTimeout <= 0 {
-		spec.StartTimeout = 15 * time.Second
+		spec.StartTimeout = 30 * time.Second
 	}
 	if spec.Logger == nil {
 		spec.Logger = slog.New(slog.DiscardHandler)

@@ -26,7 +26,7 @@ type Probe struct {
 // OpenProbe starts the plugin and configures it, as Open does. Close it.
 func OpenProbe(ctx context.Context, spec Spec) (*Probe, error) {
 	if spec.StartTimeout <= 0 {
-		spec.StartTimeout = 15 * time.Second
+		spec.StartTimeout = 30 * time.Second
 	}
 	if spec.Logger == nil {
 		spec.Logger = slog.New(slog.DiscardHandler)
