@@ -154,6 +154,21 @@ func attachStreams(ctx context.Context, cfg Config, path string) (_ *streams, er
 	return s, nil
 }
 
+// reader makes a consumer for the moment, which drop takes away. JetStream would keep it for five minutes, and no stream
+// takes more than a thousand.
+func (s *streams) reader(ctx context.Context, stream string, cfg jetstream.OrderedConsumerConfig) (c jetstream.Consumer, drop func(), err error) {
+	if c, err = s.js.OrderedConsumer(ctx, stream, cfg); err != nil {
+		return nil, nil, fmt.Errorf("read stream %s: %w", stream, err)
+	}
+	return c, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if info := c.CachedInfo(); info != nil {
+			_ = s.js.DeleteConsumer(ctx, stream, info.Name) // it goes by itself otherwise
+		}
+	}, nil
+}
+
 // each calls f for every message of a stream that is there now, from a sequence on, oldest first. Only headers are read
 // where headers is set.
 func (s *streams) each(ctx context.Context, stream string, from uint64, headers bool, f func(jetstream.Msg, *jetstream.MsgMetadata) error) error {
@@ -165,12 +180,13 @@ func (s *streams) each(ctx context.Context, stream string, from uint64, headers 
 	if st.CachedInfo().State.Msgs == 0 || from > last {
 		return nil
 	}
-	c, err := s.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+	c, drop, err := s.reader(ctx, stream, jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1), HeadersOnly: headers,
 	})
 	if err != nil {
-		return fmt.Errorf("read stream %s: %w", stream, err)
+		return err
 	}
+	defer drop()
 	if info, err := c.Info(ctx); err != nil || info.NumPending == 0 {
 		return err
 	}

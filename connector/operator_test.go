@@ -294,3 +294,26 @@ func TestRecordsGoWhenNoBatchNeedsThem(t *testing.T) {
 		t.Errorf("status says %+v (%v), want 2 delivered and 2 dead", st.Sinks[0], err)
 	}
 }
+
+// JetStream takes a thousand consumers a stream and keeps a reader's for five minutes: `postcall status` alone would use
+// them up.
+func TestToolsLeaveNoConsumerBehind(t *testing.T) {
+	s := newStore()
+	cfg := testConfig(t.TempDir())
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	r.deliver("c1")
+	r.eventually("loaded", func() bool { return s.calls() == 1 })
+	o := operator(t, cfg, "a")
+	for range 20 {
+		if _, err := o.Audit(t.Context(), Sink{"a", s, 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	info, err := o.st.batches.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := info.State.Consumers; n > 2 {
+		t.Errorf("the stream has %d consumers, want those of the sink and of the dead letters", n)
+	}
+}

@@ -91,21 +91,23 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 
 // readIntake delivers the frames of a partition from a sequence on, until ctx ends. It reads a few frames ahead.
 func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<-chan intakeFrame, error) {
-	cons, err := s.js.OrderedConsumer(ctx, streamIntake, jetstream.OrderedConsumerConfig{
+	cons, drop, err := s.reader(ctx, streamIntake, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{subject(subjectIntake, partition)},
 		DeliverPolicy:  jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(from, 1),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
+		return nil, err
 	}
 	it, err := cons.Messages(jetstream.PullMaxMessages(4))
 	if err != nil {
+		drop()
 		return nil, fmt.Errorf("read stream %s: %w", streamIntake, err)
 	}
 	frames := make(chan intakeFrame, 1)
 	context.AfterFunc(ctx, it.Stop)
 	go func() {
 		defer close(frames)
+		defer drop()
 		for {
 			msg, err := it.Next()
 			if err != nil {
