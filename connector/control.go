@@ -203,11 +203,11 @@ func (s *streams) each(ctx context.Context, stream string, from uint64, headers 
 	for {
 		msg, err := it.Next(jetstream.NextMaxWait(2 * time.Second))
 		if errors.Is(err, nats.ErrTimeout) && ctx.Err() == nil { // what was still to come may have been removed meanwhile
-			info, err := st.Info(ctx)
+			info, err := c.Info(ctx)
 			if err != nil {
-				return fmt.Errorf("look up stream %s: %w", stream, err)
+				return fmt.Errorf("read stream %s: %w", stream, err)
 			}
-			if info.State.Msgs == 0 || info.State.FirstSeq > last {
+			if info.NumPending == 0 {
 				return nil
 			}
 			continue

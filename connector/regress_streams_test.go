@@ -56,30 +56,43 @@ func TestLargeDamagedBatchStallsNothing(t *testing.T) {
 	}
 }
 
-// a tool that reads the intake hangs when the sealer purges it meanwhile.
-func TestReadingAStreamThatIsPurgedEnds(t *testing.T) {
+// a tool that reads a stream hangs when what it is about to read is purged meanwhile, or its end is deleted.
+func TestReadingAStreamThatShrinksEnds(t *testing.T) {
 	t.Parallel()
-	st, err := openStreams(t.Context(), testConfig(t.TempDir()), discard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.close()
-	for range 60 {
-		if _, err := st.js.PublishMsg(t.Context(), msgWith(subject(subjectIntake, 0), frameOf(someDeliveries(1)...), "1")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	n := 0
-	err = st.each(ctx, streamIntake, 1, false, func(jetstream.Msg, *jetstream.MsgMetadata) error {
-		if n++; n == 1 {
-			return st.intake.Purge(ctx)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Errorf("after %d messages: %v", n, err)
+	for name, shrink := range map[string]func(context.Context, jetstream.Stream) error{
+		"purged": func(ctx context.Context, st jetstream.Stream) error { return st.Purge(ctx) },
+		"end deleted": func(ctx context.Context, st jetstream.Stream) (err error) {
+			for seq := uint64(2); seq <= 60; seq++ { // what is fetched ahead says that more is to come
+				err = errors.Join(err, st.DeleteMsg(ctx, seq))
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			st, err := openStreams(t.Context(), testConfig(t.TempDir()), discard())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer st.close()
+			for range 60 {
+				if _, err := st.js.PublishMsg(t.Context(), msgWith(subject(subjectIntake, 0), frameOf(someDeliveries(1)...), "1")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			n := 0
+			err = st.each(ctx, streamIntake, 1, false, func(jetstream.Msg, *jetstream.MsgMetadata) error {
+				if n++; n == 1 {
+					return shrink(ctx, st.intake)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("after %d messages: %v", n, err)
+			}
+		})
 	}
 }
 
