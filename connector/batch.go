@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -14,18 +15,21 @@ import (
 // A Loader must not change the events, and may not keep them after Load returns.
 type Batch struct {
 	// Token identifies the rows: the same token always comes with the same events in the same order, after a crash,
-	// a retry or a failover too (DELIVERY.md, rules 2 and 17). It is safe as a query id.
+	// a retry or a failover too, less what was erased meanwhile (DELIVERY.md, rules 2, 13 and 17). It is safe as a query id.
 	Token string
 	// Events are what is to be stored: kept events only, the highest version of each (tenant, callId) only.
 	Events []transforms.Event
 
 	replay string // "" or what a replay puts before every token
 	root   string // token of the sealed message; "" where Token is it
-	index  []int  // of each event in the sealed message's batch; nil where it is its own
+	index  []int  // of each event in the sealed message, rising; nil where it is its own
+	rows   []int  // the indices that Token stands for, of what was erased as well; nil for all of the message
+	total  int    // events the message was first sealed with; 0 where Events are all of them
+	torn   bool   // something of it was erased
 }
 
-// origin is the token of the sealed message, and at an event's index in that message's batch: together they name a row
-// however often the batch was cut.
+// origin is the token of the sealed message, and at an event's index in that message: together they name a row however
+// often the batch was cut.
 func (b *Batch) origin() string {
 	if b.root == "" {
 		return b.Token
@@ -43,14 +47,64 @@ func (b *Batch) at(i int) int {
 // pick is the part of the batch with the given events, in their order. Its token follows from the sealed message and
 // the rows alone, so the same part has the same token after a crash too (DELIVERY.md, rule 17).
 func (b *Batch) pick(events []int) Batch {
-	p := Batch{root: b.origin(), replay: b.replay, Events: make([]transforms.Event, len(events)), index: make([]int, len(events))}
-	h := sha256.New()
+	rows := make([]int, len(events))
 	for i, e := range events {
-		p.Events[i], p.index[i] = b.Events[e], b.at(e)
-		_, _ = fmt.Fprintf(h, "%d,", p.index[i])
+		rows[i] = b.at(e)
+	}
+	return b.part(rows)
+}
+
+// part is what the batch has of the given rows, under their token.
+func (b *Batch) part(rows []int) Batch {
+	var in []int
+	for i := range b.Events {
+		if _, ok := slices.BinarySearch(rows, b.at(i)); ok {
+			in = append(in, i)
+		}
+	}
+	p := b.keep(in)
+	p.root, p.rows = b.origin(), rows
+	h := sha256.New()
+	for _, r := range rows {
+		_, _ = fmt.Fprintf(h, "%d,", r)
 	}
 	p.Token = p.replay + p.root + "-" + hex.EncodeToString(h.Sum(nil)[:8])
 	return p
+}
+
+// keep is the batch with the given events alone, under the same token. It is for what leaves a batch and will not come
+// back: the rows that stay are then the same insert as before, whether the store has done it with the others or not. To
+// name them anew would insert them a second time where it has (2026-11, DELIVERY.md, rule 13).
+func (b *Batch) keep(events []int) Batch {
+	k := *b
+	k.Events, k.index, k.total = make([]transforms.Event, len(events)), make([]int, len(events)), b.size()
+	for i, e := range events {
+		k.Events[i], k.index[i] = b.Events[e], b.at(e)
+	}
+	return k
+}
+
+// Without is the token of the batch's rows less the failed ones, by index into Events, for a Loader that stores the others
+// at once (DELIVERY.md, rule 17).
+func (b *Batch) Without(failed map[int]error) string {
+	if len(failed) == 0 {
+		return b.Token
+	}
+	h := sha256.New()
+	for i := range b.Events {
+		if failed[i] != nil {
+			_, _ = fmt.Fprintf(h, "%d,", b.at(i))
+		}
+	}
+	return fmt.Sprintf("%s.%s", b.Token, hex.EncodeToString(h.Sum(nil)[:8]))
+}
+
+// size is how many events the message was first sealed with.
+func (b *Batch) size() int {
+	if b.total == 0 {
+		return len(b.Events)
+	}
+	return b.total
 }
 
 // under is the batch as a replay of that id: its tokens, and those of its parts, are the replay's own.
@@ -60,14 +114,17 @@ func (b Batch) under(id string) Batch {
 	return b
 }
 
-// halves cuts the batch in two, always at the same place.
+// halves cuts the batch in two, always at the same place, whatever was erased of it.
 func (b *Batch) halves() (Batch, Batch) {
-	all := make([]int, len(b.Events))
-	for i := range all {
-		all[i] = i
+	rows := b.rows
+	if rows == nil {
+		rows = make([]int, b.size())
+		for i := range rows {
+			rows[i] = i
+		}
 	}
-	mid := len(all) / 2
-	return b.pick(all[:mid]), b.pick(all[mid:])
+	mid := len(rows) / 2
+	return b.part(rows[:mid]), b.part(rows[mid:])
 }
 
 // Loader writes a batch to a store. It makes one attempt: the sink owns retries, backoff, bisecting and dead letters.

@@ -55,8 +55,10 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 
 	// Each stage has a context of its own: they end one after the other, from the front to the back.
 	stages := newStages(ctx)
-	dead := &deadLetters{js: st.js, cipher: cipher, log: c.Log, m: m}
 	erased := newErasures(c.Config.RedactKeys())
+	read := &reading{norm: NewNormalizer(c.Config.Location(), c.Config.RedactKeys()), set: set, limit: mappedLimit(st.maxPayload)}
+	bodies := &bodyReader{read, cipher, erased}
+	dead := &deadLetters{js: st.js, cipher: cipher, erased: bodies, log: c.Log, m: m}
 	if err := erased.load(ctx, st); err != nil {
 		return err
 	}
@@ -70,8 +72,8 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	} else if len(unused) > 0 {
 		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
 	}
-	read := &reading{norm: NewNormalizer(c.Config.Location(), c.Config.RedactKeys()), set: set, limit: mappedLimit(st.maxPayload)}
 	stages.sinks.Go(func(ctx context.Context) error { return set.Watch(ctx, c.Log) })
+	stages.sinks.Go(newResealer(st, bodies, c.Log).run)
 	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
 	m.registry.MustRegister(newPluginCollector(ch.steps))
 	stages.seal.Go(ch.probe)

@@ -88,6 +88,7 @@ type Operator struct {
 	cfg    Config
 	dead   *deadLetters
 	erased *erasures
+	step   func(string) // see resealer; nil outside tests
 }
 
 // OpenOperator finds the streams. The caller closes it.
@@ -133,7 +134,7 @@ func findStreams(ctx context.Context, cfg Config, log *slog.Logger) (*streams, e
 
 // attachStreams uses the streams of a running connector and changes nothing about them.
 func attachStreams(ctx context.Context, cfg Config, path string) (_ *streams, err error) {
-	s := &streams{}
+	s := &streams{dir: cfg.DataDir}
 	defer func() {
 		if err != nil {
 			s.close()
@@ -142,7 +143,7 @@ func attachStreams(ctx context.Context, cfg Config, path string) (_ *streams, er
 	if err := s.connect("", nats.InProcessServer(socketConn(path))); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused, streamErased} {
 		st, err := s.js.Stream(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("open stream %s of the running connector: %w", name, err)

@@ -105,6 +105,7 @@ func deadID(batch string, index int, sink string) string {
 type deadLetters struct {
 	js     jetstream.JetStream
 	cipher *bodyCipher
+	erased *bodyReader // what must not be kept; nil where nothing is written anew
 	log    *slog.Logger
 	m      *metrics
 }
@@ -145,8 +146,12 @@ func (l *DeadLetter) subject() string {
 	return subjectDead + l.Stage + "." + l.ID
 }
 
-// putRefusedBody keeps a body that is answered with a 4xx: its sender may not send it again.
+// putRefusedBody keeps a body that is answered with a 4xx: its sender may not send it again. One of somebody who is to be
+// forgotten is not kept.
 func (d *deadLetters) putRefusedBody(ctx context.Context, del delivery, reason string) error {
+	if d.erased != nil && d.erased.delivery(&del) {
+		return nil
+	}
 	return d.put(ctx, DeadLetter{
 		ID: strings.ToLower(rand.Text()[:24]), Stage: StageWebhook, Reason: reason, Tenant: del.Tenant, Source: del.Source,
 		Version: del.Received.UnixMicro(), Events: 1, Attempts: 1, Received: del.Received, Died: del.Received, Body: d.cipher.seal(del.Body),
@@ -158,6 +163,11 @@ func (d *deadLetters) putFates(ctx context.Context, s *sealed) error {
 	for i, f := range s.Fates {
 		if f.Outcome == fateDropped {
 			continue
+		}
+		if d.erased != nil && d.erased.erased.any() {
+			if covered, _ := d.erased.fate(&f); covered {
+				continue
+			}
 		}
 		err := d.insist(ctx, DeadLetter{
 			ID: deadID(s.Token, i, ""), Stage: f.Stage, Reason: f.Reason, Tenant: f.Tenant, Source: f.Source, CallID: f.CallID,

@@ -151,17 +151,25 @@ func (o *Operator) replayToIntake(ctx context.Context, l *DeadLetter) error {
 
 // checkBody checks a body as the webhook does, and returns its call id.
 func (o *Operator) checkBody(name string, body []byte) (string, error) {
-	set, err := o.cfg.OpenSources()
+	read, err := o.reading()
 	if err != nil {
 		return "", err
 	}
-	read := &reading{norm: NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()), set: set, limit: mappedLimit(o.st.maxPayload)}
 	src, err := read.source(name)
 	if err != nil {
 		return "", err
 	}
 	callID, _, err := read.check(src, body)
 	return callID, err
+}
+
+// reading is how the configured sources are read.
+func (o *Operator) reading() (*reading, error) {
+	set, err := o.cfg.OpenSources()
+	if err != nil {
+		return nil, err
+	}
+	return &reading{norm: NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()), set: set, limit: mappedLimit(o.st.maxPayload)}, nil
 }
 
 // closeDead replaces an entry by a short record of what became of it.

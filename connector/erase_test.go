@@ -89,3 +89,54 @@ func TestReplayHasTokensOfItsOwn(t *testing.T) {
 		t.Errorf("tokens of a replay: %s %s, of the batch: %s %s", r.Token, rlo.Token, b.Token, lo.Token)
 	}
 }
+
+// loadOnly is a store without the optional abilities: what it has is known by its tokens alone.
+type loadOnly struct{ Loader }
+
+// DELIVERY.md, rules 13 and 17: what is erased of a batch changes no token of the rest, so a redelivery is still the same
+// insert, and is cut where it was cut before.
+func TestErasureChangesNoToken(t *testing.T) {
+	b := Batch{Token: "t", Events: make([]transforms.Event, 8)}
+	lo, hi := b.halves()
+	less := b.keep([]int{0, 2, 5})
+	llo, lhi := less.halves()
+	if less.Token != b.Token || llo.Token != lo.Token || lhi.Token != hi.Token {
+		t.Errorf("tokens %s %s %s after an erasure, %s %s %s before", less.Token, llo.Token, lhi.Token, b.Token, lo.Token, hi.Token)
+	}
+	if len(llo.Events) != 2 || len(lhi.Events) != 1 || lhi.at(0) != 5 || lhi.origin() != "t" {
+		t.Errorf("halves have %d and %d events, the last at %d of %s", len(llo.Events), len(lhi.Events), lhi.at(0), lhi.origin())
+	}
+	failed := map[int]error{2: errors.New("no")}
+	if got, want := lhi.Without(map[int]error{0: errors.New("no")}), hi.Without(map[int]error{1: errors.New("no")}); got != want {
+		t.Errorf("the same row left out is %s and %s", got, want)
+	}
+	if b.Without(failed) == b.Token || b.Without(nil) != b.Token {
+		t.Error("rows left out do not change the token, or none do")
+	}
+}
+
+func TestErasedRedeliveryLoadsNothingTwice(t *testing.T) {
+	s := newStore()
+	var bad atomic.Bool
+	bad.Store(true)
+	s.load = refusing(&bad)
+	cfg := testConfig(t.TempDir())
+	cfg.Batch.MaxAge = 300 * time.Millisecond
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", loadOnly{s}, 1}}})
+	r.deliver("c1", "c2", "poison", "c3", "c4", "c5", "c6", "secret1")
+	r.eventually("loaded", func() bool { return s.calls() == 7 })
+	r.deliver("d1", "secret2", "d2")
+	r.eventually("loaded", func() bool { return s.calls() == 10 })
+	o := operator(t, cfg, "a")
+	for _, id := range []string{"c2", "poison", "c3", "secret1", "secret2"} { // c1 alone is left of a part that was cut
+		if err := o.st.erase(t.Context(), erasure{Hash: callHash(cfg.RedactKeys()[0], defaultTenant, id), At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	redeliver(t, o, "a") // the list is followed by then
+	r.deliver("last")
+	r.eventually("the next batch is loaded", func() bool { return s.has("last") })
+	if got := s.twice(); len(got) > 0 {
+		t.Errorf("loaded twice: %v", got)
+	}
+}

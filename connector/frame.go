@@ -95,6 +95,17 @@ func sumFrame(f []byte) []byte {
 	return f
 }
 
+// looseFrame is what can be read of a frame whatever its checksum says.
+func looseFrame(f []byte) ([]byte, error) {
+	if len(f) < frameHeader {
+		return nil, fmt.Errorf("frame of %d bytes has no header: %w", len(f), ErrDamaged)
+	}
+	if n, err := s2.DecodedLen(f[frameHeader:]); err != nil || n > frameMaxOpen {
+		return nil, fmt.Errorf("frame of %d bytes has no length: %w", len(f), ErrDamaged)
+	}
+	return s2.Decode(nil, f[frameHeader:])
+}
+
 // openFrame checks a frame and decompresses what is behind its header.
 func openFrame(f []byte) ([]byte, error) {
 	if len(f) < frameHeader || string(f[:4]) != frameMagic {

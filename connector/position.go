@@ -80,13 +80,46 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 			return fmt.Errorf("look up a stream: %w", err)
 		}
 		s.marks.compare(mark, info.Config.Name, info.State.LastSeq, log, m)
-		// Batches are removed from the front only, so a hole is damage. The sealer sees those of the intake itself.
-		if holes := info.State.NumDeleted; mark == markBatches && s.partitions == 1 && holes > 0 {
+		if mark != markBatches || s.partitions > 1 || info.State.NumDeleted == 0 {
+			continue
+		}
+		holes, err := s.holes(ctx)
+		if err != nil {
+			return err
+		}
+		if holes > 0 {
 			m.alarms.WithLabelValues("gap").Add(float64(holes))
 			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume", "batches", holes)
 		}
 	}
 	return nil
+}
+
+// holes counts the sealed messages that are missing. Batches are removed from the front only, so a hole is damage, but
+// where a message says that it was sealed again in the place of what is missing (DELIVERY.md, rule 13). The sealer sees
+// those of the intake itself.
+func (s *streams) holes(ctx context.Context) (n int, err error) {
+	info, err := s.batches.Info(ctx, jetstream.WithDeletedDetails(true))
+	if err != nil {
+		return 0, fmt.Errorf("look up stream %s: %w", streamBatches, err)
+	}
+	expected := map[uint64]bool{}
+	err = s.each(ctx, streamBatches, info.State.FirstSeq, true, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+		m, err := readHeader(msg.Headers())
+		if err != nil {
+			return nil //nolint:nilerr // a damaged message is a dead letter; what it replaced is missing with it
+		}
+		for _, seq := range m.Replaces {
+			expected[seq] = true
+		}
+		return nil
+	})
+	for _, seq := range info.State.Deleted {
+		if !expected[seq] {
+			n++
+		}
+	}
+	return n, err
 }
 
 // readIntake delivers the frames of a partition from a sequence on, until ctx ends. It reads a few frames ahead.

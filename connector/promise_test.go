@@ -152,8 +152,7 @@ func TestStreamsAreMadeAsTheRulesSay(t *testing.T) {
 func TestExcessBringsTheStreamBackToSeventyPercent(t *testing.T) {
 	f := func(msgs, maxMsgs, bytes, maxBytes int64, want uint64) {
 		t.Helper()
-		info := &jetstream.StreamInfo{Config: jetstream.StreamConfig{MaxMsgs: maxMsgs, MaxBytes: maxBytes}}
-		if got := excess(info, jetstream.StreamState{Msgs: uint64(msgs), Bytes: uint64(bytes)}); got != want {
+		if got := excess(maxBytes, maxMsgs, jetstream.StreamState{Msgs: uint64(msgs), Bytes: uint64(bytes)}); got != want {
 			t.Errorf("%d of %d messages, %d of %d bytes: %d too many, want %d", msgs, maxMsgs, bytes, maxBytes, got, want)
 		}
 	}

@@ -22,6 +22,9 @@ type retention struct {
 	sinks  []string // durable consumers whose acks count
 	retain time.Duration
 	log    *slog.Logger
+
+	read     uint64               // headers of POSTCALL_BATCHES were looked at up to here
+	resealed map[uint64]time.Time // when what was sealed again was first sealed, by the new message
 }
 
 const retentionInterval = 2 * time.Second
@@ -55,6 +58,9 @@ func (r *retention) sweepRecords(ctx context.Context, now time.Time) error {
 	if info.State.Msgs > 1 && info.State.FirstTime.Before(before) { // a single one is the position of an idle partition
 		before = info.State.FirstTime
 	}
+	if before, err = r.oldest(ctx, info.State.FirstSeq, before); err != nil {
+		return err
+	}
 	for _, stream := range []string{streamDead, streamRefused} {
 		st, err := r.st.js.Stream(ctx, stream)
 		if err != nil {
@@ -75,6 +81,29 @@ func (r *retention) sweepRecords(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// oldest is when the oldest of the kept batches was first sealed, where that is before t: one that was sealed again is
+// younger than the records of its dead letters and cuts.
+func (r *retention) oldest(ctx context.Context, first uint64, t time.Time) (time.Time, error) {
+	if r.resealed == nil {
+		r.resealed = map[uint64]time.Time{}
+	}
+	err := r.st.each(ctx, streamBatches, r.read+1, true, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		r.read = meta.Sequence.Stream
+		if m, err := readHeader(msg.Headers()); err == nil && m.Origin != "" {
+			r.resealed[r.read] = m.SealedAt
+		}
+		return nil
+	})
+	for seq, at := range r.resealed {
+		if seq < first {
+			delete(r.resealed, seq)
+		} else if at.Before(t) {
+			t = at
+		}
+	}
+	return t, err
 }
 
 func (r *retention) sweep(ctx context.Context, now time.Time) error {
@@ -98,7 +127,8 @@ func (r *retention) sweep(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	upTo = max(upTo, state.FirstSeq+excess(info, state)) // exclusive
+	bytes, msgs := sealedLimits(&info.Config)
+	upTo = max(upTo, state.FirstSeq+excess(bytes, msgs, state)) // exclusive
 	upTo = min(upTo, done+1)
 	if upTo <= state.FirstSeq {
 		return nil
@@ -145,14 +175,15 @@ func (r *retention) countPurged(ctx context.Context, h nats.Header) error {
 	return nil
 }
 
-// excess is how many of the oldest messages have to go to bring the stream back to 70 % of its limits.
-func excess(info *jetstream.StreamInfo, state jetstream.StreamState) uint64 {
+// excess is how many of the oldest messages have to go to bring the stream back to 70 % of its limits; a limit of 0 is
+// none. Where messages among the oldest are gone already, fewer go now and the others at the next sweep.
+func excess(maxBytes, maxMsgs int64, state jetstream.StreamState) uint64 {
 	var n float64
 	msgs := float64(state.Msgs)
-	if limit := 0.7 * float64(info.Config.MaxBytes); info.Config.MaxBytes > 0 && float64(state.Bytes) > limit {
+	if limit := 0.7 * float64(maxBytes); maxBytes > 0 && float64(state.Bytes) > limit {
 		n = msgs * (float64(state.Bytes) - limit) / float64(state.Bytes)
 	}
-	if limit := 0.7 * float64(info.Config.MaxMsgs); info.Config.MaxMsgs > 0 && msgs > limit {
+	if limit := 0.7 * float64(maxMsgs); maxMsgs > 0 && msgs > limit {
 		n = max(n, msgs-limit)
 	}
 	return uint64(n + 0.5)

@@ -34,6 +34,7 @@ type sealer struct {
 
 	at           sealed // header of the last sealed message
 	seq          uint64 // its sequence, 0 without one
+	known        uint64 // how far the erasure list was known when the batch under way was begun
 	frames       <-chan intakeFrame
 	open         []input // rest of a frame that spans batches
 	buf, message []byte  // reused from batch to batch
@@ -80,6 +81,11 @@ func (s *sealer) session(ctx context.Context) error {
 		return err
 	}
 	s.at, s.seq, s.open = *at, seq, nil
+	if s.at.Erasures > s.erased.reached() { // it is listed before it is named here
+		if err := s.erased.load(ctx, s.st); err != nil {
+			return err
+		}
+	}
 	s.sealed, s.empty = time.Now(), false
 	if s.st.partitions == 1 {
 		s.next = s.at.Position.Seq
@@ -92,11 +98,10 @@ func (s *sealer) session(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(batch) == 0 { // idle
-			if err := s.publish(ctx, s.begin(), newPayload(s.buf)); err != nil {
+		if len(batch) == 0 {
+			if err := s.idle(ctx); err != nil {
 				return err
 			}
-			s.empty = true
 			continue
 		}
 		if err := s.seal(ctx, batch); err != nil {
@@ -108,6 +113,24 @@ func (s *sealer) session(ctx context.Context) error {
 			s.purge(ctx)
 		}
 	}
+}
+
+// idle puts an empty message in the place of the last one. Where that is empty already it looks whether an older one was
+// sealed again behind it.
+func (s *sealer) idle(ctx context.Context) error {
+	s.sealed = time.Now()
+	if s.empty {
+		was := s.seq
+		if err := s.adopt(ctx, nil); err != nil || s.seq == was {
+			return err
+		}
+	}
+	s.empty = false
+	if err := s.publish(ctx, s.begin(), newPayload(s.buf)); err != nil {
+		return err
+	}
+	s.empty = true
+	return nil
 }
 
 // collect waits for a first event and takes what comes until the batch is full by events or bytes, or old enough. It
@@ -129,7 +152,7 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 		defer t.Stop()
 		purge = t.C
 	}
-	if !s.empty && s.seq > 0 {
+	if s.seq > 0 {
 		t := time.NewTimer(time.Until(s.sealed.Add(s.cfg.Retain)))
 		defer t.Stop()
 		idle = t.C
@@ -211,6 +234,7 @@ func (s *sealer) inputs(f intakeFrame) []input {
 // seal transforms a batch and writes it, in several messages where one would be too large.
 func (s *sealer) seal(ctx context.Context, batch []input) error {
 	start := time.Now()
+	s.known = max(s.erased.reached(), s.at.Erasures)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.chain.calls)
 	for _, part := range s.parts(batch) {
@@ -312,7 +336,7 @@ func (s *sealer) transform(ctx context.Context, p part) error {
 		}
 		e.Version = in.version
 		if s.erased.covers(&e) {
-			in.fates = []fate{newFate(&e, fateDropped, StageNormalize, "erased", 1)}
+			in.fates = []fate{newFate(&e, fateDropped, StageNormalize, reasonErased, 1)}
 			in.fates[0].CallID = ""
 			continue
 		}
@@ -363,7 +387,7 @@ func (s *sealer) fateSize(in *input) int {
 
 // begin is the sealed message that follows the last one, still empty.
 func (s *sealer) begin() *sealed {
-	return &sealed{Intake: s.st.intakeID, Position: s.at.Position, Version: s.at.Version, Counts: s.at.Counts}
+	return &sealed{Intake: s.st.intakeID, Position: s.at.Position, Version: s.at.Version, Counts: s.at.Counts, Erasures: max(s.at.Erasures, s.known)}
 }
 
 func (s *sealer) add(m *sealed, in *input) {
@@ -412,7 +436,11 @@ func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
 	s.message = msg.Data
 	for attempt := 1; ; attempt++ {
 		pctx, cancel := context.WithTimeoutCause(ctx, publishTimeout, errors.New("the sealed batch was not durable in time"))
-		ack, err := s.st.js.PublishMsg(pctx, msg, jetstream.WithExpectLastSequencePerSubject(s.seq), jetstream.WithRetryAttempts(0))
+		var ack *jetstream.PubAck
+		err := s.st.room(pctx, msg)
+		if err == nil {
+			ack, err = s.st.js.PublishMsg(pctx, msg, jetstream.WithExpectLastSequencePerSubject(s.seq), jetstream.WithRetryAttempts(0))
+		}
 		cancel()
 		switch {
 		case err == nil:
@@ -427,8 +455,12 @@ func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
 			s.at.Events, s.at.Fates = nil, nil
 			return nil
 		case isStale(err):
-			return errFenced
-		case apiCode(err) == codeStoreFull && ctx.Err() == nil:
+			if err := s.adopt(ctx, m); err != nil {
+				return err
+			}
+			msg = sealMessage(subject(subjectBatches, s.partition), m, payload, s.message)
+			s.message = msg.Data
+		case (errors.Is(err, errSealedFull) || apiCode(err) == codeStoreFull) && ctx.Err() == nil:
 			s.log.Warn("the stream of sealed batches is full; sealing waits for the sinks", "partition", s.partition, "attempt", attempt)
 			if err := sleep(ctx, backoff(attempt, 200*time.Millisecond, 5*time.Second)); err != nil {
 				return err
@@ -437,6 +469,28 @@ func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
 			return fmt.Errorf("write sealed batch of %d events: %w", len(m.Events), err)
 		}
 	}
+}
+
+// adopt takes a message that came behind the last one without moving the position: one that was sealed again, or one that
+// says how long the erasure list is. What is about to be published goes behind it. It fails with errFenced where the
+// position moved on, or where the list is longer than what the batch under way was held against.
+func (s *sealer) adopt(ctx context.Context, m *sealed) error {
+	at, seq, err := s.st.lastSealed(ctx, s.partition)
+	if err != nil {
+		return err
+	}
+	known := max(s.erased.reached(), s.at.Erasures)
+	if m != nil {
+		known = m.Erasures
+	}
+	if at.Position != s.at.Position || at.Version != s.at.Version || at.Erasures > known || (m != nil && seq == s.seq) {
+		return errFenced
+	}
+	if m != nil {
+		m.Counts = m.Counts.plus(at.Counts).minus(s.at.Counts)
+	}
+	s.at, s.seq = *at, seq
+	return nil
 }
 
 func (s *sealer) count(was, is *counts) {

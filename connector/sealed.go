@@ -19,7 +19,8 @@ import (
 )
 
 // A sealed message is one batch after the transforms: the events to load and the fate of those that died or were
-// dropped on the way. Its bytes never change. Where the sealer stands is part of the message, in its header, so that
+// dropped on the way. Its bytes never change; what has to be forgotten of it is left out of a message that takes its
+// place (reseal.go). Where the sealer stands is part of the message, in its header, so that
 // position and output can't disagree (DELIVERY.md, rules 3 and 4). Layout of the data, integers little endian:
 //
 //	"PCS1" | crc32c of header text and the rest, 4 bytes | zstd( length of the events, 4 bytes | transforms.Events | fates as JSON )
@@ -31,6 +32,13 @@ const (
 	headerVersion  = "Postcall-Version"  // the highest version given so far
 	headerFates    = "Postcall-Fates"    // how many fates the message holds
 	headerCounts   = "Postcall-Counts"   // cumulative counts of the partition, JSON
+	headerErasures = "Postcall-Erasures" // how far the erasure list was known, a sequence of its stream; absent for 0
+
+	// Only on a message that takes the place of another (reseal.go).
+	headerOrigin   = "Postcall-Origin"   // token of the message as it was first sealed
+	headerErased   = "Postcall-Erased"   // which of its events are erased, "3,7-9"
+	headerReplaces = "Postcall-Replaces" // sequences of the messages whose place it takes
+	headerSealed   = "Postcall-Sealed"   // when the message was first sealed, RFC 3339
 )
 
 // position is the next event to seal: an intake sequence and an index into that frame.
@@ -53,6 +61,21 @@ type counts struct {
 	Children uint64 `json:"children"` // of splits, on top of Kept
 }
 
+func (c counts) plus(d counts) counts {
+	return counts{
+		c.Received + d.Received, c.Replayed + d.Replayed, c.Kept + d.Kept, c.Dead + d.Dead, c.Dropped + d.Dropped,
+		c.Damaged + d.Damaged, c.Children + d.Children,
+	}
+}
+
+// minus may wrap around on its way to a difference that is added.
+func (c counts) minus(d counts) counts {
+	return counts{
+		c.Received - d.Received, c.Replayed - d.Replayed, c.Kept - d.Kept, c.Dead - d.Dead, c.Dropped - d.Dropped,
+		c.Damaged - d.Damaged, c.Children - d.Children,
+	}
+}
+
 // sealed is a decoded sealed message.
 type sealed struct {
 	Intake   string
@@ -62,7 +85,15 @@ type sealed struct {
 	Fates    []fate
 	Events   []transforms.Event
 	// Token is the hash of the message: sequences can be used again after damage, contents can't (DELIVERY.md, rule 2).
-	Token string
+	// One that was sealed again has that of the first.
+	Token    string
+	Erasures uint64 // the sequence of the erasure list that everything up to this message was held against
+
+	// What a message that takes another's place says on top; empty in any other.
+	Origin   string    // token of the message as it was first sealed
+	Erased   []int     // indices of its events that are gone, rising
+	Replaces []uint64  // sequences of the messages it stands for: they are expected gaps
+	SealedAt time.Time // when it was first sealed
 }
 
 // fate is what became of an event that is not loaded.
@@ -139,6 +170,10 @@ func sealMessage(subj string, s *sealed, payload, buf []byte) *nats.Msg {
 		headerEvents:   {strconv.Itoa(len(s.Events))}, // to load
 		headerFates:    {strconv.Itoa(len(s.Fates))},
 	}
+	if s.Erasures > 0 {
+		h.Set(headerErasures, strconv.FormatUint(s.Erasures, 10))
+	}
+	s.writeOrigin(h)
 	data := append(buf[:0], sealedMagic...)
 	data = append(data, 0, 0, 0, 0)
 	data = zstdEncoder().EncodeAll(payload, data)
@@ -146,8 +181,18 @@ func sealMessage(subj string, s *sealed, payload, buf []byte) *nats.Msg {
 	return &nats.Msg{Subject: subj, Header: h, Data: data}
 }
 
+// headerText is what the checksum and the token cover of the header.
 func headerText(h nats.Header) string {
-	return strings.Join([]string{h.Get(headerIntake), h.Get(headerPosition), h.Get(headerVersion), h.Get(headerCounts), h.Get(headerEvents), h.Get(headerFates)}, "\n")
+	parts := make([]string, 0, 11)
+	for _, k := range [...]string{headerIntake, headerPosition, headerVersion, headerCounts, headerEvents, headerFates} {
+		parts = append(parts, h.Get(k))
+	}
+	for _, k := range [...]string{headerErasures, headerOrigin, headerErased, headerReplaces, headerSealed} {
+		if v := h.Get(k); v != "" {
+			parts = append(parts, k+"="+v)
+		}
+	}
+	return strings.Join(parts, "\n")
 }
 
 func sealedSum(h nats.Header, data []byte) uint32 {
@@ -176,7 +221,13 @@ func readHeader(h nats.Header) (*sealed, error) {
 			return nil, fmt.Errorf("header of a sealed message can't be read: %w", ErrDamaged)
 		}
 	}
-	return s, nil
+	if v := h.Get(headerErasures); v != "" {
+		var err error
+		if s.Erasures, err = strconv.ParseUint(v, 10, 64); err != nil {
+			return nil, fmt.Errorf("header of a sealed message can't be read: %w", ErrDamaged)
+		}
+	}
+	return s, s.readOrigin(h)
 }
 
 // openMessage decodes a sealed message. An error wraps ErrDamaged.
@@ -210,7 +261,9 @@ func openMessage(h nats.Header, data []byte) (*sealed, error) {
 			return nil, fmt.Errorf("sealed message: fates: %w: %w", err, ErrDamaged)
 		}
 	}
-	s.Token = token(h, data)
+	if s.Token = s.Origin; s.Token == "" {
+		s.Token = token(h, data)
+	}
 	return s, nil
 }
 
@@ -225,14 +278,15 @@ func (s *sealed) batch() (Batch, int) {
 			last[k] = i
 		}
 	}
-	if len(last) == len(s.Events) {
+	if len(last) == len(s.Events) && len(s.Erased) == 0 {
 		return Batch{Token: s.Token, Events: s.Events}, 0
 	}
-	b := Batch{Token: s.Token, Events: make([]transforms.Event, 0, len(last))}
+	all := Batch{Token: s.Token, Events: s.Events, index: s.indices(), total: s.size(), torn: len(s.Erased) > 0}
+	keep := make([]int, 0, len(last))
 	for i := range s.Events {
 		if last[key{s.Events[i].Tenant, s.Events[i].CallID}] == i {
-			b.Events = append(b.Events, s.Events[i])
+			keep = append(keep, i)
 		}
 	}
-	return b, len(s.Events) - len(b.Events)
+	return all.keep(keep), len(s.Events) - len(keep)
 }

@@ -43,6 +43,7 @@ type sink struct {
 
 	guard  *shareGuard
 	erased *erasures
+	turns  turns // of the sealed messages under way
 
 	pauses  atomic.Int32 // in a row, without a load that succeeded
 	failing atomic.Bool  // the last attempt failed
@@ -62,8 +63,12 @@ const (
 // flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
 // letter can't be stored.
 func (s *sink) flush(ctx context.Context, b Batch) error {
+	b, err := s.lacking(ctx, b)
+	if err != nil || len(b.Events) == 0 {
+		return err
+	}
 	var cuts *splits
-	err := keepTrying(ctx, 100*time.Millisecond, func() (err error) {
+	err = keepTrying(ctx, 100*time.Millisecond, func() (err error) {
 		cuts, err = s.dead.readSplits(ctx, s.Name, b.replay+b.origin())
 		return err
 	}, func(attempt int, err error) {
@@ -72,7 +77,18 @@ func (s *sink) flush(ctx context.Context, b Batch) error {
 	if err != nil {
 		return err
 	}
-	return s.flushPart(ctx, b, cuts, false)
+	return s.flushLeaves(ctx, b, cuts)
+}
+
+// flushLeaves loads the parts that the batch was cut into before. It follows the cuts also where so much of a part was
+// erased that nothing is left to cut.
+func (s *sink) flushLeaves(ctx context.Context, b Batch, cuts *splits) error {
+	for _, part := range cuts.leaves(b) {
+		if err := s.flushPart(ctx, part, cuts, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flushPart loads a batch or a part of one; doubted says that the batch was halved for a Suspect error. Cuts are known by
@@ -270,6 +286,9 @@ func (s *sink) pause(ctx context.Context, cause error) error {
 // hold writes refused events to the dead letters of this sink.
 func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts int) error {
 	for i, reason := range failed {
+		if s.erased.covers(&b.Events[i]) { // it was erased while the store looked at it
+			continue
+		}
 		if err := s.dead.putRefused(ctx, s.Name, b, i, attempts, reason); err != nil {
 			return err
 		}
@@ -284,6 +303,7 @@ func (s *sink) delivered(events int) { s.m.delivered.WithLabelValues(s.Name).Add
 
 // handle loads one sealed message. Its ack follows a nil error.
 func (s *sink) handle(ctx context.Context, m *sealed) error {
+	defer s.turns.take(m.Token)()
 	b, superseded := m.batch()
 	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
 	err := s.flush(ctx, b)

@@ -50,6 +50,15 @@ func (d *deadLetters) readSplits(ctx context.Context, sink, root string) (*split
 // made says whether the part was cut before.
 func (s *splits) made(b *Batch) bool { return len(s.done) > 0 && s.done[s.subj+b.Token] }
 
+// leaves are the parts that the batch was cut into, in order; the batch itself where it never was.
+func (s *splits) leaves(b Batch) []Batch {
+	if !s.made(&b) {
+		return []Batch{b}
+	}
+	lo, hi := b.halves()
+	return append(s.leaves(lo), s.leaves(hi)...)
+}
+
 // make records a cut. It waits for as long as the record can't be stored.
 func (s *splits) make(ctx context.Context, b *Batch, log *slog.Logger) error {
 	subj := s.subj + b.Token

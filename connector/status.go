@@ -118,11 +118,15 @@ func streamStatus(i *jetstream.StreamInfo) StreamStatus {
 	if i.State.Msgs > 0 {
 		s.Oldest = i.State.FirstTime
 	}
-	if i.Config.MaxBytes > 0 {
-		s.Use = float64(i.State.Bytes) / float64(i.Config.MaxBytes)
+	bytes, msgs := i.Config.MaxBytes, i.Config.MaxMsgs
+	if i.Config.Name == streamBatches { // what is kept for sealing again is not the sealers' to fill
+		bytes, msgs = sealedLimits(&i.Config)
 	}
-	if i.Config.MaxMsgs > 0 {
-		s.Use = max(s.Use, float64(i.State.Msgs)/float64(i.Config.MaxMsgs))
+	if bytes > 0 {
+		s.Use = float64(i.State.Bytes) / float64(bytes)
+	}
+	if msgs > 0 {
+		s.Use = max(s.Use, float64(i.State.Msgs)/float64(msgs))
 	}
 	return s
 }
@@ -181,16 +185,18 @@ func (o *Operator) sinkStatus(ctx context.Context, name string, kept, dead uint6
 	return k, err
 }
 
-// deadBySink counts the events of the dead letters that one sink lacks, whatever became of them since.
+// deadBySink counts the events of the dead letters that one sink lacks, whatever became of them since. While one is being
+// erased it is there twice.
 func (o *Operator) deadBySink(ctx context.Context) (map[string]uint64, error) {
-	n := map[string]uint64{}
+	n, seen := map[string]uint64{}, map[string]bool{}
 	err := o.st.each(ctx, streamDead, 1, true, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
 		if sink, ok := strings.CutPrefix(msg.Subject(), subjectCount); ok {
 			swept, _ := strconv.ParseUint(msg.Headers().Get(headerEvents), 10, 64)
 			n[sink] += swept
 			return nil
 		}
-		if l, err := readDead(msg.Headers(), nil); err == nil && l.Stage == StageLoad {
+		if l, err := readDead(msg.Headers(), nil); err == nil && l.Stage == StageLoad && !seen[l.ID] {
+			seen[l.ID] = true
 			for _, sink := range o.cfg.Sinks {
 				if (l.Sink == "" || l.Sink == sink) && l.State != DeadReplayed {
 					n[sink] += uint64(max(l.Events, 1))

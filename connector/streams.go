@@ -36,9 +36,14 @@ const (
 const (
 	// embeddedMaxPayload is the largest message of the embedded server.
 	embeddedMaxPayload = 8 << 20
-	// maxSealed bounds the messages of POSTCALL_BATCHES, so that ClickHouse's deduplication window (100,000 in our
+	// maxSealed bounds the messages that are sealed into POSTCALL_BATCHES, so that ClickHouse's deduplication window (100,000 in our
 	// migrations) covers every sealed message that can exist and the parts of bisected ones (DELIVERY.md, rule 5).
 	maxSealed = 90_000
+	// resealRoom and resealMsgs are the part of POSTCALL_BATCHES that no sealer takes: a message is sealed again before the
+	// one it replaces goes, also while the stream is as full as POSTCALL_BATCH_MAX_BYTES lets it be. It holds two messages
+	// of the largest size and what two sealers may take at once (DELIVERY.md, rule 13).
+	resealRoom = 4 * embeddedMaxPayload
+	resealMsgs = 1_000
 	// embeddedPartitions is P on one machine; the sealer of one partition keeps up with the intake there.
 	embeddedPartitions = 1
 
@@ -51,12 +56,14 @@ type streams struct {
 	srv        *server.Server // nil with an external cluster
 	lock       *dirLock       // likewise
 	marks      *highWater     // likewise
+	dir        string         // where the streams' files are; empty with an external cluster
 	nc         *nats.Conn
 	js         jetstream.JetStream
 	intake     jetstream.Stream
 	batches    jetstream.Stream
 	dead       jetstream.Stream
 	refused    jetstream.Stream
+	erased     jetstream.Stream
 	intakeID   string // identity of the intake stream: positions of another one mean nothing
 	partitions int
 	maxPayload int
@@ -84,6 +91,10 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		if s.marks, err = openHighWater(cfg.DataDir); err != nil {
 			return nil, err
 		}
+		if err = finishShredding(cfg.DataDir, log); err != nil {
+			return nil, err
+		}
+		s.dir = cfg.DataDir
 		if s.srv, err = startServer(cfg, log); err != nil {
 			return nil, err
 		}
@@ -136,9 +147,9 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 				return fmt.Errorf("stream %s was made %s, but %s recorded %s: the data directory was exchanged; restore it, or start with an empty POSTCALL_DATA_DIR",
 					sc.Name, info.Created.Format(time.RFC3339), markerName, at.Format(time.RFC3339))
 			}
-			if sc.MaxBytes != info.Config.MaxBytes { // sizes are the operator's to change
+			if sc.MaxBytes != info.Config.MaxBytes || sc.MaxMsgs != info.Config.MaxMsgs { // sizes are the operator's to change
 				c := info.Config
-				c.MaxBytes = sc.MaxBytes
+				c.MaxBytes, c.MaxMsgs = sc.MaxBytes, sc.MaxMsgs
 				if st, err = s.js.UpdateStream(ctx, c); err != nil {
 					return fmt.Errorf("resize stream %s: %w", sc.Name, err)
 				}
@@ -150,6 +161,27 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 	}
 	if s.srv != nil && create {
 		return writeMarker(cfg.DataDir, marker{Format: markerFormat, Complete: true, Key: keyNone, Streams: created})
+	}
+	return nil
+}
+
+// sealedLimits are what sealers keep POSTCALL_BATCHES within.
+func sealedLimits(c *jetstream.StreamConfig) (bytes, msgs int64) {
+	return max(c.MaxBytes-resealRoom, 0), max(c.MaxMsgs-resealMsgs, 0)
+}
+
+// errSealedFull says that a sealed message does not fit beside those that are kept.
+var errSealedFull = errors.New("the stream of sealed batches is full")
+
+// room looks whether POSTCALL_BATCHES has room for one more sealed message.
+func (s *streams) room(ctx context.Context, msg *nats.Msg) error {
+	info, err := s.batches.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamBatches, err)
+	}
+	bytes, msgs := sealedLimits(&info.Config)
+	if int64(info.State.Bytes)+int64(msg.Size()) > bytes || int64(info.State.Msgs) >= msgs {
+		return errSealedFull
 	}
 	return nil
 }
@@ -172,6 +204,8 @@ func (s *streams) use(st jetstream.Stream) error {
 		s.dead = st
 	case streamRefused:
 		s.refused = st
+	case streamErased:
+		s.erased = st
 	}
 	return nil
 }
@@ -186,8 +220,8 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 	}
 	intake, batches, dead, refused, erased := base, base, base, base, base
 	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
-	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)
-	batches.MaxMsgs = maxSealed
+	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)+resealRoom
+	batches.MaxMsgs = maxSealed + resealMsgs
 	// The refused bodies have an eighth of the room for dead letters, and can't take more.
 	share := max(int64(cfg.Batch.DeadBytes)/8, 512<<10)
 	dead.Name, dead.Subjects, dead.MaxBytes = streamDead, []string{subjectDead + ">"}, int64(cfg.Batch.DeadBytes)-share

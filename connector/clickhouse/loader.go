@@ -89,7 +89,7 @@ func (l *Loader) Load(ctx context.Context, b connector.Batch) error {
 	defer s.free()
 	failed := s.take(b.Events)
 	if len(s.events) > 0 {
-		if err := l.insert(ctx, s, token(b, failed)); err != nil {
+		if err := l.insert(ctx, s, b.Without(failed)); err != nil {
 			return err
 		}
 	}

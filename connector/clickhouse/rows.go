@@ -1,14 +1,11 @@
 package clickhouse
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/postcall/postcall/connector"
 	"github.com/postcall/postcall/transforms"
 )
 
@@ -107,18 +104,4 @@ func checkCounts(e *transforms.Event) error {
 		}
 	}
 	return nil
-}
-
-// token identifies the rows of a batch less the failed ones (DELIVERY.md, rule 17).
-func token(b connector.Batch, failed map[int]error) string {
-	if len(failed) == 0 {
-		return b.Token
-	}
-	h := sha256.New()
-	for i := range b.Events {
-		if failed[i] != nil {
-			fmt.Fprintf(h, "%d,", i)
-		}
-	}
-	return fmt.Sprintf("%s.0-%d.%s", b.Token, len(b.Events), hex.EncodeToString(h.Sum(nil)[:8]))
 }
