@@ -67,7 +67,7 @@ func TestDeadLetterOfASinkIsReplayedToThatSinkAlone(t *testing.T) {
 	if l.Sink != "a" || l.Stage != StageLoad || l.CallID != "poison" || l.Version == 0 || l.Attempts == 0 {
 		t.Errorf("dead letter says %+v", l)
 	}
-	sinks := []Sink{{"a", a, 1}, {"b", b, 1}}
+	sinks := []Sink{{"b", b, 1}, {"a", a, 1}}
 	if err := o.ReplayDead(t.Context(), &l, sinks); !errors.Is(err, ErrRefused) {
 		t.Errorf("replay of what is still refused: %v", err)
 	}

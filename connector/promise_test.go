@@ -128,6 +128,9 @@ func TestStreamsAreMadeAsTheRulesSay(t *testing.T) {
 			if sc.Name == streamBatches && (sc.MaxMsgs <= 0 || sc.MaxMsgs >= 100_000) {
 				t.Errorf("%s may have %d messages: the deduplication window has 100,000", sc.Name, sc.MaxMsgs)
 			}
+			if sc.Name == streamRefused && sc.MaxBytes > int64(testConfig("").Batch.DeadBytes)/8 {
+				t.Errorf("refused bodies may take %d of the %d bytes of dead letters", sc.MaxBytes, testConfig("").Batch.DeadBytes)
+			}
 			if sc.MaxBytes <= 0 || sc.MaxAge != 0 {
 				t.Errorf("%s is not bounded by bytes alone: %d, %s", sc.Name, sc.MaxBytes, sc.MaxAge)
 			}
