@@ -17,7 +17,7 @@ type Options struct {
 	Seed   uint64 // of the made-up events; 0 is 1
 	Events int    // how many of them; 0 is 64
 
-	Patience time.Duration // for one call, before it counts as one that hangs; 0 is 20 s
+	Patience time.Duration // for one call, before it counts as one that hangs; 0 is a minute, for the race detector on a busy machine
 	Grace    time.Duration // for a canceled call to end; 0 is 5 s
 	Memory   int64         // bytes that a process may have; 0 is 256 MiB, the default of POSTCALL_PLUGIN_MEMORY
 
@@ -112,7 +112,7 @@ type fault struct{ problem, change string }
 
 func newSuite(subject Subject, o Options) *suite {
 	o.Seed, o.Events = cmp.Or(o.Seed, 1), cmp.Or(o.Events, 64)
-	o.Patience, o.Grace = cmp.Or(o.Patience, 20*time.Second), cmp.Or(o.Grace, 5*time.Second)
+	o.Patience, o.Grace = cmp.Or(o.Patience, time.Minute), cmp.Or(o.Grace, 5*time.Second)
 	o.Memory = cmp.Or(o.Memory, 256<<20)
 	s := &suite{
 		subject: subject, o: o, report: &Report{Seed: o.Seed},
