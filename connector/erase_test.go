@@ -57,6 +57,34 @@ func TestErasedCallReachesNoStore(t *testing.T) {
 	}
 }
 
+// Rule 13: a dead letter that is listed is not replayed, also before it is removed.
+func TestErasedDeadLetterIsNotReplayed(t *testing.T) {
+	s := newStore()
+	var bad atomic.Bool
+	bad.Store(true)
+	s.load = refusing(&bad)
+	cfg := testConfig(t.TempDir())
+	c := Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}, Transforms: []Transform{rejecting}}
+	r := start(t, c)
+	r.deliver("c1", "poison1", "reject1")
+	o := operator(t, cfg, "a")
+	r.eventually("dead letters", func() bool { return len(deadLettersOf(t, o, DeadFilter{})) == 2 })
+	for _, id := range []string{"poison1", "reject1"} {
+		if err := o.st.erase(t.Context(), erasure{Hash: callHash(cfg.RedactKeys()[0], defaultTenant, id), At: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bad.Store(false)
+	o = operator(t, cfg, "a")
+	for _, l := range deadLettersOf(t, o, DeadFilter{}) {
+		_ = o.ReplayDead(t.Context(), &l, c.Sinks)
+	}
+	batchesOf(r, s, "last")
+	if s.has("poison1") || s.has("reject1") {
+		t.Errorf("an erased dead letter was replayed: %v", s.newest)
+	}
+}
+
 func TestErasureCoversVersionsAndChildren(t *testing.T) {
 	keys := [][]byte{[]byte("0123456789abcdef"), []byte("fedcba9876543210")}
 	l := newErasures(keys)

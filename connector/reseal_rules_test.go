@@ -449,3 +449,28 @@ func TestResealedMessageRoundTrip(t *testing.T) {
 		}
 	}
 }
+
+// A store forgets tokens in time, and what was sealed again may outlive that: it is asked what it has.
+func TestForgottenTokenIsNoSecondInsert(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	cfg := testConfig(t.TempDir())
+	cfg.Batch.MaxAge = 300 * time.Millisecond
+	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}})
+	r.deliver("c1", "c2", "c3")
+	r.eventually("loaded", func() bool { return s.calls() == 3 })
+	s.mu.Lock()
+	s.loads = map[string]int{}
+	delete(s.newest, "c3") // and lost a row
+	s.mu.Unlock()
+	o := operator(t, cfg, "a")
+	forget(t, o, "c1")
+	r.eventually("acknowledged", func() bool { return statusOf(t, o).Sinks[0].Pending == 0 })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, n := range s.events {
+		if want := map[bool]int{true: 2, false: 1}[strings.Contains(k, "c3")]; n != want {
+			t.Errorf("%s was inserted %d times, want %d", k, n, want)
+		}
+	}
+}

@@ -214,6 +214,10 @@ func TestForgottenLeavesEveryStreamAndFile(t *testing.T) {
 	if s.has("secret2") {
 		t.Error("a later call is loaded")
 	}
+	r.eventually("the intake is empty", func() bool { return statusOf(t, o).Intake.Messages == 0 })
+	if left := traces(t, o, secretPhone); len(left) > 0 || statusOf(t, o).Counts.Dropped != after.Counts.Dropped+1 {
+		t.Errorf("a later call is not dropped by the sealer: it is in %v", left)
+	}
 	r.stop()
 	r = start(t, c)
 	if got := r.metric(`postcall_alarms_total{kind="gap"}`); got != "" {

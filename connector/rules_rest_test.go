@@ -60,12 +60,16 @@ func TestOwnPublishThatTimedOutIsSeen(t *testing.T) {
 	in, out := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	steps := []Transform{{"slow", transformFunc(func(_ context.Context, b []transforms.Event) ([]transforms.Event, error) {
-		once.Do(func() { close(in); <-out })
+		if b[0].CallID == "c1" {
+			once.Do(func() { close(in); <-out })
+		}
 		return b, nil
 	})}}
 	cfg := testConfig(t.TempDir())
 	cfg.Transform.Timeout = 20 * time.Second
 	r := start(t, Connector{Config: cfg, Sinks: []Sink{{"a", s, 1}}, Transforms: steps})
+	r.deliver("c0")
+	r.eventually("loaded", func() bool { return s.has("c0") })
 	r.deliver("c1")
 	<-in
 	o := operator(t, cfg, "a")
@@ -73,7 +77,7 @@ func TestOwnPublishThatTimedOutIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	landed := &sealed{Intake: at.Intake, Position: position{Seq: 2}, Version: time.Now().UnixMicro(), Counts: counts{Received: 1, Kept: 1}}
+	landed := &sealed{Intake: at.Intake, Position: position{Seq: at.Position.Seq + 1}, Version: time.Now().UnixMicro(), Counts: counts{Received: 2, Kept: 2}}
 	landed.Events = []transforms.Event{{Tenant: defaultTenant, CallID: "c1", Version: landed.Version}}
 	payload, _ := transforms.AppendEvents(newPayload(nil), landed.Events)
 	payload, _ = finishPayload(payload, nil)
@@ -86,8 +90,8 @@ func TestOwnPublishThatTimedOutIsSeen(t *testing.T) {
 	r.eventually("the next call is loaded", func() bool { return s.has("c2") })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.events) != 2 || s.newest["c1"] != landed.Version {
-		t.Errorf("loaded %v, want c1 as it had landed, and c2", s.events)
+	if len(s.events) != 3 || s.newest["c1"] != landed.Version {
+		t.Errorf("loaded %v, want c0, c1 as it had landed, and c2", s.events)
 	}
 }
 
