@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +63,34 @@ func TestBulkIDs(t *testing.T) {
 		if _, err := bulkIDs(strings.NewReader(bad)); err == nil {
 			t.Errorf("%q is no bulk", bad)
 		}
+	}
+}
+
+// TestStandInLearnsEveryMigration gives it the migrations of today: a column that it doesn't know pauses the sink.
+func TestStandInLearnsEveryMigration(t *testing.T) {
+	files, err := filepath.Glob("../connector/clickhouse/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	c := &clickhouseStandIn{tables: map[string]table{}}
+	added := regexp.MustCompile(`ADD COLUMN IF NOT EXISTS (\w+)`)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ddl := regexp.MustCompile(`\{\{\.Table "(\w+)"\}\}`).ReplaceAllString(string(text), "postcall.$1")
+		for statement := range strings.SplitSeq(regexp.MustCompile(`\{\{[^}]*\}\}`).ReplaceAllString(ddl, ""), ";\n") {
+			c.answer(statement)
+			for _, m := range added.FindAllStringSubmatch(statement, -1) {
+				if !slices.Contains(c.tables["postcall.calls_raw"].names, m[1]) {
+					t.Errorf("%s: it does not learn %s", filepath.Base(file), m[1])
+				}
+			}
+		}
+	}
+	if raw := c.tables["postcall.calls_raw"]; !slices.Contains(raw.names, "call_id") || len(raw.names) != len(raw.types) {
+		t.Errorf("it knows %d columns of %d types", len(raw.names), len(raw.types))
 	}
 }
 

@@ -219,6 +219,7 @@ func (s *session) data(cols []proto.InputColumn) error {
 
 var (
 	createRE    = regexp.MustCompile(`(?is)CREATE TABLE (?:IF NOT EXISTS )?([\w.]+)\s*\((.*)\)\s*ENGINE`)
+	alterRE     = regexp.MustCompile(`(?is)ALTER TABLE ([\w.]+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)\s+(\w+(?:\((?:[^()]|\([^()]*\))*\))?)`)
 	columnRE    = regexp.MustCompile(`(?m)^\s+(\w+)\s+((?:\w+)(?:\((?:[^()]|\([^()]*\))*\))?)`)
 	migrationRE = regexp.MustCompile(`(?s)schema_migrations.*SELECT (\d+), '(\w+)', '(\w+)'`)
 )
@@ -236,6 +237,15 @@ func (c *clickhouseStandIn) create(ddl string) {
 		}
 	}
 	c.tables[m[1]] = t
+}
+
+// alter learns a column that a later migration adds.
+func (c *clickhouseStandIn) alter(ddl string) {
+	m := alterRE.FindStringSubmatch(ddl)
+	if t, ok := c.tables[m[1]]; ok && !slices.Contains(t.names, m[2]) {
+		t.names, t.types = append(t.names, m[2]), append(t.types, m[3])
+		c.tables[m[1]] = t
+	}
 }
 
 // answer is the result of a statement that is not an insert of rows; nil has none.
@@ -275,6 +285,8 @@ func (c *clickhouseStandIn) answer(sql string) []proto.InputColumn {
 		return one("groupArray(name)", names)
 	case strings.Contains(sql, "FROM system.tables"):
 		return []proto.InputColumn{{Name: "engine", Data: text("ReplacingMergeTree")}, {Name: "engine_full", Data: text(raw.ddl)}}
+	case alterRE.MatchString(sql):
+		c.alter(sql)
 	case strings.Contains(sql, "CREATE "):
 		c.create(sql)
 	case strings.Contains(sql, "count()"):
