@@ -141,9 +141,10 @@ func (c *chain) apply(ctx context.Context, key string, in []transforms.Event) ([
 		}
 		live, owner = next, nextOwner
 	}
-	for i := range live {
-		o := &out[owner[i]]
-		o.events = append(o.events, live[i])
+	for lo, hi := 0, 0; lo < len(live); lo = hi { // an event and its children follow each other
+		for hi = lo; hi < len(live) && owner[hi] == owner[lo]; hi++ {
+		}
+		out[owner[lo]].events = live[lo:hi:hi]
 	}
 	return out, nil
 }
@@ -265,19 +266,35 @@ func (c *chain) attempt(ctx context.Context, s *step, in []transforms.Encoded, a
 	c.passed(s)
 	rs := make([]result, len(in))
 	for i, g := range groups {
-		for j := range g {
-			e := &g[j]
-			switch e.Event.Outcome.Decision {
-			case transforms.Drop:
-				rs[i].fates = append(rs[i].fates, newFate(&e.Event, fateDropped, StageTransform, s.Name+": "+e.Event.Outcome.Reason, 1))
-			case transforms.Reject:
-				rs[i].fates = append(rs[i].fates, newFate(&e.Event, fateDead, StageTransform, s.Name+": "+e.Event.Outcome.Reason, 1))
-			default:
-				rs[i].events = append(rs[i].events, *e)
-			}
-		}
+		rs[i] = s.decided(g)
 	}
 	return rs, nil
+}
+
+// decided sorts what a transform made of an event. Where all of it goes on, nothing is copied.
+func (s *step) decided(group []transforms.Encoded) (r result) {
+	kept := 0
+	for i := range group {
+		if group[i].Event.Outcome.Decision == transforms.Keep {
+			kept++
+		}
+	}
+	if kept == len(group) {
+		r.events = slices.Clip(group)
+		return r
+	}
+	for i := range group {
+		e := &group[i].Event
+		switch reason := s.Name + ": " + e.Outcome.Reason; e.Outcome.Decision {
+		case transforms.Drop:
+			r.fates = append(r.fates, newFate(e, fateDropped, StageTransform, reason, 1))
+		case transforms.Reject:
+			r.fates = append(r.fates, newFate(e, fateDead, StageTransform, reason, 1))
+		default:
+			r.events = append(r.events, group[i])
+		}
+	}
+	return r
 }
 
 func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alone bool) ([][]transforms.Encoded, error) {

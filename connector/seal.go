@@ -250,6 +250,7 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 	// Compression never grows a payload by more than a few bytes per 128 KiB, so payload bytes decide.
 	limit := s.st.maxPayload - 64<<10
 	next := s.begin()
+	next.Events = make([]transforms.Event, 0, len(batch))
 	events := newPayload(s.buf)
 	defer func() { s.buf = events }()
 	fateBytes := 0
