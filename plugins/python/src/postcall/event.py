@@ -6,7 +6,7 @@ from typing import Any
 
 from . import transform_pb2 as wire
 from .extra import Extra
-from .fields import AppliedTo, Counts, Field, Flag, Number, Seconds, Text, Texts, Time, Topics, Turns
+from .fields import AppliedTo, Bool, Counts, Field, Flag, Number, Seconds, Text, Texts, Time, Topics, Turns
 
 __all__ = ["Event"]
 
@@ -61,6 +61,8 @@ class Event:
     follow_up_bool = Flag("follow_up read as yes or no")
     ai_success_bool = Flag("ai_success read as yes or no", json="ai_successBool")
     topics = Topics("the topics of the operator's taxonomy")
+
+    is_test = Bool("the sender, or a rule about it, calls the call a test: it is left out of every metric")
 
     customer_key = Text("keyed hash of customer_phone_number", fixed=True)
     email_key = Text("keyed hash of mentioned_email", fixed=True)

@@ -60,6 +60,10 @@ class Number(Field[int]):
     """A whole number."""
 
 
+class Bool(Field[bool]):
+    """Yes or no."""
+
+
 class Maybe(Field[Optional[T]]):
     """A value that is None where it is not known."""
 
