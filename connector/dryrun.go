@@ -73,7 +73,7 @@ func (d *DryRun) part(ctx context.Context, bodies [][]byte, out []DryResult) err
 		}
 		events, owner = append(events, e), append(owner, i)
 	}
-	results, err := d.chain.apply(ctx, d.chain.key(sourcePhonely), events)
+	results, err := d.chain.apply(ctx, d.chain.key(d.src), events)
 	if err != nil {
 		return err
 	}
