@@ -3,7 +3,6 @@ package connector
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -73,23 +72,17 @@ func (o *Operator) Audit(ctx context.Context, sink Sink, progress func(done, all
 		}
 		b, _ := m.batch()
 		b = o.erased.spare(b)
-		for part := range slices.Chunk(b.Events, 1000) {
-			keys := make([]SinkKey, len(part))
-			for i := range part {
-				keys[i] = SinkKey{part[i].Tenant, part[i].CallID}
-			}
-			found, err := v.Versions(ctx, keys)
-			if err != nil {
-				return fmt.Errorf("ask %s for versions: %w", sink.Name, err)
-			}
-			for i := range part {
-				switch {
-				case found[i] >= part[i].Version:
-				case dead[heldEvent{keys[i], part[i].Version}]:
-					res.Dead++
-				default:
-					res.Missing = append(res.Missing, AuditMissing{part[i].Tenant, part[i].CallID, part[i].Version, found[i], m.Token})
-				}
+		found, err := versionsOf(ctx, v, b.Events)
+		if err != nil {
+			return fmt.Errorf("ask %s for versions: %w", sink.Name, err)
+		}
+		for i := range found {
+			switch e := &b.Events[i]; {
+			case found[i] >= e.Version:
+			case dead[heldEvent{SinkKey{e.Tenant, e.CallID}, e.Version}]:
+				res.Dead++
+			default:
+				res.Missing = append(res.Missing, AuditMissing{e.Tenant, e.CallID, e.Version, found[i], m.Token})
 			}
 		}
 		res.Batches++

@@ -56,7 +56,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	// Each stage has a context of its own: they end one after the other, from the front to the back.
 	stages := newStages(ctx)
 	erased := newErasures(c.Config.RedactKeys())
-	read := &reading{norm: NewNormalizer(c.Config.Location(), c.Config.RedactKeys()), set: set, limit: mappedLimit(st.maxPayload)}
+	read := newReading(&c.Config, set, st.maxPayload)
 	bodies := &bodyReader{read, cipher, erased}
 	dead := &deadLetters{js: st.js, cipher: cipher, erased: bodies, log: c.Log, m: m}
 	if err := erased.load(ctx, st); err != nil {

@@ -164,7 +164,7 @@ func (d *deadLetters) putFates(ctx context.Context, s *sealed) error {
 		if f.Outcome == fateDropped {
 			continue
 		}
-		if d.erased != nil && d.erased.erased.any() {
+		if d.erased != nil {
 			if covered, _ := d.erased.fate(&f); covered {
 				continue
 			}

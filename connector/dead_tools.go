@@ -169,7 +169,7 @@ func (o *Operator) reading() (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reading{norm: NewNormalizer(o.cfg.Location(), o.cfg.RedactKeys()), set: set, limit: mappedLimit(o.st.maxPayload)}, nil
+	return newReading(&o.cfg, set, o.st.maxPayload), nil
 }
 
 // closeDead replaces an entry by a short record of what became of it.

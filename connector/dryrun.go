@@ -30,7 +30,7 @@ type DryResult struct {
 // NewDryRun takes the sources of the configuration and the name of the one whose bodies will come, and what OpenTransforms
 // has opened. A transform that keeps failing ends the run.
 func NewDryRun(cfg Config, set *source.Set, src string, chains Chains, log *slog.Logger) (*DryRun, error) {
-	read := &reading{norm: NewNormalizer(cfg.Location(), cfg.RedactKeys()), set: set, limit: mappedLimit(embeddedMaxPayload)}
+	read := newReading(&cfg, set, embeddedMaxPayload)
 	if _, err := read.source(src); err != nil {
 		return nil, fmt.Errorf("there is no source %s: name one of POSTCALL_SOURCES, or phonely", src)
 	}

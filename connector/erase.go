@@ -129,18 +129,13 @@ func (l *erasures) pending() []listed {
 
 // follow takes new entries until ctx ends.
 func (l *erasures) follow(ctx context.Context, st *streams, log *slog.Logger) error {
-	for attempt := 1; ; attempt++ {
-		err := l.watch(ctx, st)
-		if ctx.Err() != nil {
-			return nil
-		}
+	_ = keepTrying(ctx, 100*time.Millisecond, func() error { return l.watch(ctx, st) }, func(attempt int, err error) {
 		log.Warn("the erasure list is not followed; tried again", "attempt", attempt, "err", err)
-		if sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay)) != nil {
-			return nil
-		}
-	}
+	}) // it fails only where ctx has ended
+	return nil
 }
 
+// watch takes new entries; it returns nil only when ctx ends.
 func (l *erasures) watch(ctx context.Context, st *streams) error {
 	c, err := st.js.OrderedConsumer(ctx, streamErased, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
 	if err != nil {

@@ -100,10 +100,15 @@ func looseFrame(f []byte) ([]byte, error) {
 	if len(f) < frameHeader {
 		return nil, fmt.Errorf("frame of %d bytes has no header: %w", len(f), ErrDamaged)
 	}
-	if n, err := s2.DecodedLen(f[frameHeader:]); err != nil || n > frameMaxOpen {
+	n, err := s2.DecodedLen(f[frameHeader:])
+	if err != nil || n > frameMaxOpen {
 		return nil, fmt.Errorf("frame of %d bytes has no length: %w", len(f), ErrDamaged)
 	}
-	return s2.Decode(nil, f[frameHeader:])
+	rest, err := s2.Decode(nil, f[frameHeader:])
+	if err != nil {
+		return nil, fmt.Errorf("frame of %d bytes can't be decompressed: %w", len(f), ErrDamaged)
+	}
+	return rest, nil
 }
 
 // openFrame checks a frame and decompresses what is behind its header.
@@ -114,15 +119,7 @@ func openFrame(f []byte) ([]byte, error) {
 	if got := crc32.Checksum(f[8:], castagnoli); got != binary.LittleEndian.Uint32(f[4:]) {
 		return nil, fmt.Errorf("frame of %d bytes fails its checksum: %w", len(f), ErrDamaged)
 	}
-	n, err := s2.DecodedLen(f[frameHeader:])
-	if err != nil || n > frameMaxOpen {
-		return nil, fmt.Errorf("frame of %d bytes has no length: %w", len(f), ErrDamaged)
-	}
-	rest, err := s2.Decode(nil, f[frameHeader:])
-	if err != nil {
-		return nil, fmt.Errorf("frame of %d bytes can't be decompressed: %w", len(f), ErrDamaged)
-	}
-	return rest, nil
+	return looseFrame(f)
 }
 
 // decodeFrame returns the deliveries of a frame; their bodies share one new buffer. Any error wraps ErrDamaged.

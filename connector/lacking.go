@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/postcall/postcall/transforms"
 )
 
 // lacking is what the store does not have of a batch that lost an event to an erasure; any other batch it returns as it
@@ -49,24 +51,33 @@ func (s *sink) lacking(ctx context.Context, b Batch) (Batch, error) {
 
 // missingIn are the events, by index, that the store has in no version as high.
 func missingIn(ctx context.Context, v Versioner, b *Batch) (missing []int, err error) {
-	first := 0
-	for part := range slices.Chunk(b.Events, 1000) {
+	found, err := versionsOf(ctx, v, b.Events)
+	if err != nil {
+		return nil, fmt.Errorf("ask for versions: %w", err)
+	}
+	for i := range found {
+		if found[i] < b.Events[i].Version {
+			missing = append(missing, i)
+		}
+	}
+	return missing, nil
+}
+
+// versionsOf asks the store for the version that it has of each event's call, 0 where it has none.
+func versionsOf(ctx context.Context, v Versioner, events []transforms.Event) ([]int64, error) {
+	versions := make([]int64, 0, len(events))
+	for part := range slices.Chunk(events, 1000) {
 		keys := make([]SinkKey, len(part))
 		for i := range part {
 			keys[i] = SinkKey{part[i].Tenant, part[i].CallID}
 		}
 		found, err := v.Versions(ctx, keys)
 		if err != nil {
-			return nil, fmt.Errorf("ask for versions: %w", err)
+			return nil, err
 		}
-		for i := range part {
-			if found[i] < part[i].Version {
-				missing = append(missing, first+i)
-			}
-		}
-		first += len(part)
+		versions = append(versions, found...)
 	}
-	return missing, nil
+	return versions, nil
 }
 
 // turns lets one batch of a kind through at a time. A message that was sealed again may reach a sink while another worker

@@ -18,8 +18,11 @@ type reading struct {
 	limit int // bytes of what a mapping makes
 }
 
-// mappedLimit bounds what a mapping makes of a body; it leaves room for what an event has besides.
-func mappedLimit(maxPayload int) int { return maxPayload / 2 }
+// newReading reads the bodies of set. What a mapping makes of one leaves room in a message of maxPayload bytes for what an
+// event has besides.
+func newReading(cfg *Config, set *source.Set, maxPayload int) *reading {
+	return &reading{norm: NewNormalizer(cfg.Location(), cfg.RedactKeys()), set: set, limit: maxPayload / 2}
+}
 
 // errNoSource says that a stored body's source is not configured any more.
 var errNoSource = errors.New("its source is not in POSTCALL_SOURCES any more: put it back and replay the dead letter")
