@@ -78,7 +78,7 @@ func tuneMemory(cfg connector.Config) {
 		debug.SetGCPercent(50)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(140<<20 + max(int64(cfg.Intake.MaxInFlight)-64<<20, 0))
+		debug.SetMemoryLimit(128<<20 + max(int64(cfg.Intake.MaxInFlight)-64<<20, 0))
 	}
 }
 
