@@ -52,9 +52,10 @@ func (a *admin) look(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		s := st.CachedInfo().State
+		s := streamStatus(st.CachedInfo())
 		a.m.streamBytes.WithLabelValues(name).Set(float64(s.Bytes))
-		a.m.streamMsgs.WithLabelValues(name).Set(float64(s.Msgs))
+		a.m.streamMsgs.WithLabelValues(name).Set(float64(s.Messages))
+		a.m.streamUse.WithLabelValues(name).Set(s.Use)
 	}
 	for _, name := range a.sinks {
 		c, err := a.st.batches.Consumer(ctx, name)

@@ -35,6 +35,7 @@ type metrics struct {
 	pending     *prometheus.GaugeVec     // sealed batches not yet acknowledged, by sink
 	streamBytes *prometheus.GaugeVec     // by stream
 	streamMsgs  *prometheus.GaugeVec     // by stream
+	streamUse   *prometheus.GaugeVec     // by stream
 	diskFree    prometheus.Gauge
 }
 
@@ -76,5 +77,6 @@ func newMetrics(version string) *metrics {
 		streamBytes:  gauge("stream_bytes", "Bytes of a stream.", "stream"),
 		diskFree:     f.NewGauge(prometheus.GaugeOpts{Name: "postcall_disk_free_bytes", Help: "Free space of the data directory's volume."}),
 		streamMsgs:   gauge("stream_messages", "Messages of a stream.", "stream"),
+		streamUse:    gauge("stream_use_ratio", "The fuller of bytes and messages of a stream against its limits, 0 to 1; predict_linear of it says when it is full.", "stream"),
 	}
 }

@@ -3,6 +3,7 @@ package connector
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,6 +33,20 @@ type StreamStatus struct {
 	Bytes    uint64    `json:"bytes"`
 	Use      float64   `json:"use"`
 	Oldest   time.Time `json:"oldest,omitzero"`
+}
+
+// FullIn is the time until the stream is full if it goes on as it did since an earlier look; ok is false where it does not
+// fill up.
+func (s StreamStatus) FullIn(earlier StreamStatus, since time.Duration) (left time.Duration, ok bool) {
+	grown := s.Use - earlier.Use
+	if grown <= 0 || since <= 0 {
+		return 0, false
+	}
+	ns := max(1-s.Use, 0) / grown * float64(since)
+	if ns > math.MaxInt64 { // in three centuries
+		return 0, false
+	}
+	return time.Duration(ns), true
 }
 
 // Counts are events since the streams were made. Received + Replayed = Sealed (kept, dead, dropped, damaged) + Waiting.

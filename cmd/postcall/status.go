@@ -47,6 +47,7 @@ func watchStatus(ctx context.Context, w io.Writer, op *connector.Operator, every
 	if err != nil {
 		return err
 	}
+	first := last
 	lines := 0
 	for {
 		if !waitUntil(ctx, time.Now().Add(every)) {
@@ -56,7 +57,7 @@ func watchStatus(ctx context.Context, w io.Writer, op *connector.Operator, every
 		if err != nil {
 			return err
 		}
-		text := statusText(last, now)
+		text := statusText(first, last, now)
 		if lines > 0 {
 			_, _ = fmt.Fprintf(w, "\x1b[%dA\x1b[J", lines) // back to the first line, clear what follows
 		}
@@ -70,21 +71,23 @@ func watchStatus(ctx context.Context, w io.Writer, op *connector.Operator, every
 	}
 }
 
-func statusText(last, s *connector.Status) string {
+// statusText shows s: rates since the look before it, and how fast streams fill since the first one.
+func statusText(first, last, s *connector.Status) string {
 	var b strings.Builder
 	secs := s.At.Sub(last.At).Seconds()
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintf(tw, "EVENTS\treceived %d\tkept %d\tdead %d\tdropped %d\tdamaged %d\t%.0f/s in\n",
 		s.Counts.Received, s.Counts.Kept, s.Counts.Dead, s.Counts.Dropped, s.Counts.Damaged, float64(s.Counts.Received-last.Counts.Received)/secs)
 	_ = tw.Flush()
-	_, _ = fmt.Fprintln(tw, "\nSTREAM\tMESSAGES\tBYTES\tFULL\tOLDEST\tEVENTS")
-	row := func(name string, st connector.StreamStatus, events string) {
-		_, _ = fmt.Fprintf(tw, "%s\t%d\t%s\t%.0f%%\t%s\t%s\n", name, st.Messages, humanBytes(st.Bytes), 100*st.Use, age(s.At, st.Oldest), events)
+	_, _ = fmt.Fprintln(tw, "\nSTREAM\tMESSAGES\tBYTES\tFULL\tFULL IN\tOLDEST\tEVENTS")
+	row := func(name string, st, before connector.StreamStatus, events string) {
+		_, _ = fmt.Fprintf(tw, "%s\t%d\t%s\t%.0f%%\t%s\t%s\t%s\n",
+			name, st.Messages, humanBytes(st.Bytes), 100*st.Use, fullIn(st, before, s.At.Sub(first.At)), age(s.At, st.Oldest), events)
 	}
-	row("intake", s.Intake, fmt.Sprintf("%d waiting", s.Counts.Waiting))
-	row("batches", s.Batches, "-")
-	row("dead", s.Dead, "-")
-	row("refused", s.Refused, "-")
+	row("intake", s.Intake, first.Intake, fmt.Sprintf("%d waiting", s.Counts.Waiting))
+	row("batches", s.Batches, first.Batches, "-")
+	row("dead", s.Dead, first.Dead, "-")
+	row("refused", s.Refused, first.Refused, "-")
 	_ = tw.Flush()
 	_, _ = fmt.Fprintln(tw, "\nSINK\tDELIVERED\tDEAD\tPENDING\tBATCHES\tOLDEST\tRATE\tCAUGHT UP")
 	for i, k := range s.Sinks {
@@ -110,6 +113,18 @@ func statusText(last, s *connector.Status) string {
 	}
 	_ = tw.Flush()
 	return b.String()
+}
+
+// fullIn is coarse: what grows for a moment need not go on growing.
+func fullIn(now, before connector.StreamStatus, since time.Duration) string {
+	left, ok := now.FullIn(before, since)
+	switch {
+	case !ok || left > 30*24*time.Hour:
+		return "-"
+	case left >= time.Hour:
+		return fmt.Sprintf("%.0fh", left.Hours())
+	}
+	return left.Round(time.Minute).String()
 }
 
 // transformState says what a state means for the events.
