@@ -83,44 +83,66 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 		if mark != markBatches || s.partitions > 1 || info.State.NumDeleted == 0 {
 			continue
 		}
-		holes, err := s.holes(ctx)
+		batches, events, err := s.holes(ctx)
 		if err != nil {
 			return err
 		}
-		if holes > 0 {
-			m.alarms.WithLabelValues("gap").Add(float64(holes))
-			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume", "batches", holes)
+		if batches > 0 {
+			m.alarms.WithLabelValues("gap").Add(float64(batches))
+			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume",
+				"batches", batches, "events", events)
 		}
 	}
 	return nil
 }
 
-// holes counts the sealed messages that are missing. Batches are removed from the front only, so a hole is damage, but
-// where a message says that it was sealed again in the place of what is missing (DELIVERY.md, rule 13). The sealer sees
-// those of the intake itself.
-func (s *streams) holes(ctx context.Context) (n int, err error) {
-	info, err := s.batches.Info(ctx, jetstream.WithDeletedDetails(true))
+// holes counts the sealed messages that are missing, and the events they held. Batches are removed from the front only, so a
+// hole is damage, but where a message says that it was sealed again in the place of what is missing (DELIVERY.md, rule 13).
+// The sealer sees those of the intake itself.
+func (s *streams) holes(ctx context.Context) (batches int, events uint64, err error) {
+	info, err := s.batches.Info(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look up stream %s: %w", streamBatches, err)
+		return 0, 0, fmt.Errorf("look up stream %s: %w", streamBatches, err)
 	}
-	expected := map[uint64]bool{}
-	err = s.each(ctx, streamBatches, info.State.FirstSeq, true, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+	expected := map[uint64]uint64{} // and the events of those that were sealed first
+	var there []reach
+	err = s.each(ctx, streamBatches, info.State.FirstSeq, true, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		m, err := readHeader(msg.Headers())
 		if err != nil {
 			return nil //nolint:nilerr // a damaged message is a dead letter; what it replaced is missing with it
 		}
-		for _, seq := range m.Replaces {
-			expected[seq] = true
+		n, _ := strconv.ParseUint(msg.Headers().Get(headerEvents), 10, 64)
+		for i, seq := range m.Replaces {
+			if expected[seq] = 0; i == 0 {
+				expected[seq] = n + uint64(len(m.Erased))
+			}
 		}
+		r := reach{seq: meta.Sequence.Stream, from: m.Counts.loadable(), to: m.Counts.loadable()}
+		if m.Origin == "" { // one that was sealed again adds nothing to what was counted before it
+			r.from -= min(n, r.from)
+		}
+		there = append(there, r)
 		return nil
 	})
-	for _, seq := range info.State.Deleted {
-		if !expected[seq] {
-			n++
+	for i := 1; i < len(there); i++ {
+		kept := max(there[i].from, there[i-1].to) - there[i-1].to
+		missing := 0
+		for seq := there[i-1].seq + 1; seq < there[i].seq; seq++ {
+			if n, ok := expected[seq]; ok {
+				kept -= min(n, kept)
+			} else {
+				missing++
+			}
+		}
+		if missing > 0 {
+			batches, events = batches+missing, events+kept
 		}
 	}
-	return n, err
+	return batches, events, err
 }
+
+// reach is what the counts of a sealed message say had been kept before and after it (DELIVERY.md, rule 16).
+type reach struct{ seq, from, to uint64 }
 
 // readIntake delivers the frames of a partition from a sequence on, until ctx ends. It reads a few frames ahead.
 func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<-chan intakeFrame, error) {

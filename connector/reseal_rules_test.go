@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -62,14 +63,18 @@ func TestOnlyAnUnexpectedGapSoundsTheAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lost := uint64(0)
+	lost, held := uint64(0), uint64(0)
 	for seq := uint64(2); lost == 0; seq++ {
-		if _, err := st.batches.GetMsg(t.Context(), seq); err == nil {
+		if m, err := st.batches.GetMsg(t.Context(), seq); err == nil {
 			lost = seq
+			held, _ = strconv.ParseUint(m.Header.Get(headerEvents), 10, 64)
 		}
 	}
 	if err := st.batches.SecureDeleteMsg(t.Context(), lost); err != nil {
 		t.Fatal(err)
+	}
+	if batches, events, err := st.holes(t.Context()); batches != 1 || events != held || err != nil {
+		t.Errorf("%d batches with %d events are missing, %v; want 1 with %d", batches, events, err, held)
 	}
 	st.close()
 	r = start(t, c)

@@ -68,6 +68,9 @@ func (c counts) plus(d counts) counts {
 	}
 }
 
+// loadable counts the events that were sealed to be loaded.
+func (c counts) loadable() uint64 { return c.Kept + c.Children }
+
 // minus may wrap around on its way to a difference that is added.
 func (c counts) minus(d counts) counts {
 	return counts{
