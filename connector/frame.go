@@ -76,6 +76,9 @@ func appendDelivery(f []byte, d *delivery) []byte {
 	return f
 }
 
+// frameEvents counts the deliveries of a frame, open or not.
+func frameEvents(f []byte) int { return int(binary.LittleEndian.Uint32(f[8:])) }
+
 func appendBytes[T string | []byte](dst []byte, s T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s)))
 	return append(dst, s...)
@@ -128,7 +131,7 @@ func decodeFrame(f []byte) ([]delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	count := int(binary.LittleEndian.Uint32(f[8:]))
+	count := frameEvents(f)
 	if count > len(rest)/13 { // 8 bytes of time, version, flags and three lengths are the least an event takes
 		return nil, fmt.Errorf("frame counts %d events in %d bytes: %w", count, len(rest), ErrDamaged)
 	}

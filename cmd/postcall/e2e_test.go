@@ -51,6 +51,7 @@ func TestMain(m *testing.M) {
 type world struct {
 	t     *testing.T
 	bin   string
+	data  string
 	env   []string
 	db    string
 	index string
@@ -67,13 +68,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	name := fmt.Sprintf("e2e_%d", rand.Uint64())
-	w := &world{t: t, bin: bin, db: name, index: strings.ReplaceAll(name, "_", "-"), http: freeAddr(t), admin: freeAddr(t)}
+	w := &world{t: t, bin: bin, data: t.TempDir(), db: name, index: strings.ReplaceAll(name, "_", "-"), http: freeAddr(t), admin: freeAddr(t)}
 	for v, p := range map[string]*string{"POSTCALL_TEST_CLICKHOUSE_HTTP": &w.chURL, "POSTCALL_ELASTICSEARCH_URL": &w.esURL} {
 		if *p = os.Getenv(v); *p == "" {
 			t.Fatalf("%s is not set: run the tests by `make test`, or `bin/local up -- go test ./...`", v)
 		}
 	}
-	w.set("POSTCALL_DATA_DIR="+t.TempDir(), "POSTCALL_HTTP_ADDR="+w.http, "POSTCALL_ADMIN_ADDR="+w.admin,
+	w.set("POSTCALL_DATA_DIR="+w.data, "POSTCALL_HTTP_ADDR="+w.http, "POSTCALL_ADMIN_ADDR="+w.admin,
 		"POSTCALL_WEBHOOK_SECRET="+testSecret, "POSTCALL_REDACT_KEY=0123456789abcdef0123456789abcdef",
 		"POSTCALL_CLICKHOUSE_DATABASE="+w.db, "POSTCALL_ELASTICSEARCH_INDEX="+w.index, "POSTCALL_BATCH_MAX_AGE=100ms")
 	return w
@@ -255,14 +256,31 @@ func (w *world) rows() string {
 	return w.query("SELECT count(), uniqExact(call_id) FROM " + w.db + ".calls_raw")
 }
 
+// count is how many documents the alias has.
+func (w *world) count() (n int) {
+	w.search(`{"size":0}`) // refreshes
+	if res, err := http.Get(w.esURL + "/" + w.index + "/_count"); err == nil {
+		defer func() { _ = res.Body.Close() }()
+		var c struct{ Count int }
+		_ = json.NewDecoder(res.Body).Decode(&c)
+		n = c.Count
+	}
+	return n
+}
+
 func (w *world) eventually(what string, ok func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 60*time.Second)
+	w.within(60*time.Second, what, ok)
+}
+
+func (w *world) within(limit time.Duration, what string, ok func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
 	defer cancel()
 	for !ok() {
 		select {
 		case <-ctx.Done():
-			w.t.Fatalf("not within 60 s: %s", what)
+			w.t.Fatalf("not within %s: %s", limit, what)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -64,7 +64,7 @@ It is configured by environment variables; "postcall config" lists them.`,
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveCommand(), sendCommand(), transformCommand(), redactCommand(), mappingCommand(), migrateCommand(), doctorCommand(),
-		statusCommand(), auditCommand(), pluginCommand(), deadCommand(), replayCommand(), assetsCommand(), configCommand(), versionCommand())
+		statusCommand(), auditCommand(), pluginCommand(), deadCommand(), replayCommand(), importCommand(), assetsCommand(), configCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
