@@ -85,7 +85,7 @@ func migrateSinks(ctx context.Context, cfg connector.Config, verb string) ([]mig
 			errs = append(errs, fmt.Errorf("clickhouse: %w", err))
 		}
 		for _, m := range ms {
-			s := migrationStep{Sink: "clickhouse", Name: fmt.Sprintf("migration %d %s", m.Version, m.Name), State: string(m.State), Statements: m.Statements}
+			s := migrationStep{Sink: "clickhouse", Name: m.String(), State: string(m.State), Statements: m.Statements}
 			if m.State == clickhouse.Pending {
 				s.Action = "apply"
 			}

@@ -17,7 +17,7 @@ const canaryTenant = "postcall-canary"
 // Canary loads a harmless call by the same code and into the same table as any other, and erases it.
 func (l *Loader) Canary(ctx context.Context) error {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	e := transforms.Event{Tenant: canaryTenant, CallID: "canary", Version: now.UnixMicro(), ReceivedAt: now, CallStarted: now}
+	e := transforms.Event{Tenant: canaryTenant, CallID: "canary", Version: now.UnixMicro(), ReceivedAt: now, CallStarted: now, IsTest: true}
 	if err := l.Load(ctx, connector.Batch{Token: fmt.Sprintf("canary-%d", e.Version), Events: []transforms.Event{e}}); err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ type column struct {
 	append func(dst driver.BatchColumn, s *scratch) error
 }
 
-// columns are the columns of the insert, each beside what it is made of. Those with a default (is_deleted, loaded_at)
-// are the server's.
+// columns are the columns of the insert, each beside what it is made of. Those with a default (is_deleted, loaded_at,
+// day) are the server's.
 var columns = []column{
 	dimension("tenant", func(e *transforms.Event) string { return e.Tenant }),
 	text("call_id", func(e *transforms.Event) string { return e.CallID }),

@@ -57,4 +57,11 @@
 // golang-migrate (no ON CLUSTER, and a dirty state after a failed statement) and goose (an own store would be as long).
 // ClickHouse has no transactional DDL, so every statement can be repeated (IF NOT EXISTS, OR REPLACE), which also makes
 // two at once harmless.
+//
+// migrations/*.sql are applied once each, in order, and never change; whatever holds data is theirs. Views hold none:
+// views/*.sql and the metrics are made again whenever their text changes. To change a view, edit its text.
+//
+// day is a column with a default, made of call_started and weekday: a local date is at most a day from the one in UTC,
+// so the weekday says which one it is. Rejected in 2026-11: a field of the event, which old rows would lack and every
+// plugin would have to carry.
 package clickhouse

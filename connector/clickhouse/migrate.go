@@ -18,19 +18,24 @@ type State string
 // The states.
 const (
 	Applied State = "applied"
-	Pending State = "pending"
+	Pending State = "pending" // of a view also: made of another text than this release has, or gone
 	Changed State = "changed" // applied with another text than this release has
-	Newer   State = "newer"   // applied by a newer release, not known to this one
+	Newer   State = "newer"   // applied by another release, not known to this one
 )
 
-// Migration is one step of the schema.
+// Migration is one step of the schema: one that is applied once, or a view, which is made again when its text changes.
 type Migration struct {
-	Version    int       `json:"version"`
+	Version    int       `json:"version,omitempty"` // 0 of a view
 	Name       string    `json:"name"`
 	State      State     `json:"state"`
 	AppliedAt  time.Time `json:"appliedAt,omitzero"`
 	Statements []string  `json:"statements,omitempty"` // of Plan only
+
+	source source
 }
+
+// String names it: "migration 1 (calls)" or "view calls".
+func (m *Migration) String() string { return title(m.Version, m.Name) }
 
 // Migrator brings a database to the schema that this release loads into. It is safe to repeat, and two at once do no
 // harm: every statement can be repeated.
@@ -52,11 +57,16 @@ func OpenMigrator(cfg connector.ClickHouseConfig, layout Layout) (*Migrator, err
 // Close closes the connections.
 func (m *Migrator) Close() error { return m.conn.Close() }
 
-// Status returns every migration, in order, with its state.
+// Status returns every migration with its state: those that are applied once, then the views, each in order.
 func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
 	ctx, cancel := withDeadline(ctx, m.timeout)
 	defer cancel()
-	return status(ctx, m.conn, m.target)
+	once, err := status(ctx, m.conn, m.target)
+	if err != nil {
+		return nil, err
+	}
+	views, err := viewStatus(ctx, m.conn, m.target)
+	return append(once, views...), err
 }
 
 // Plan returns the pending migrations with the statements that Apply would run.
@@ -68,16 +78,12 @@ func (m *Migrator) Plan(ctx context.Context) ([]Migration, error) {
 	if err := unchanged(all); err != nil {
 		return nil, err
 	}
-	srcs, err := sources()
-	if err != nil {
-		return nil, err
-	}
 	pending := []Migration{}
 	for _, mg := range all {
 		if mg.State != Pending {
 			continue
 		}
-		if mg.Statements, err = m.target.render(srcs[mg.Version]); err != nil {
+		if mg.Statements, err = m.target.render(mg.source); err != nil {
 			return nil, err
 		}
 		pending = append(pending, mg)
@@ -134,24 +140,26 @@ func (m *Migrator) prepare(ctx context.Context) error {
 }
 
 func (m *Migrator) apply(ctx context.Context, mg *Migration) error {
-	act := fmt.Sprintf("apply migration %d (%s)", mg.Version, mg.Name)
 	for i, s := range mg.Statements {
 		if err := m.exec(ctx, s); err != nil {
-			return explain(ctx, fmt.Sprintf("%s, statement %d", act, i+1), err)
+			return explain(ctx, fmt.Sprintf("apply %s, statement %d", mg, i+1), err)
 		}
-	}
-	srcs, err := sources()
-	if err != nil {
-		return err
 	}
 	mg.State, mg.AppliedAt = Applied, time.Now().UTC().Truncate(time.Millisecond)
 	ctx, cancel := withDeadline(ctx, m.timeout)
 	defer cancel()
 	ctx = chgo.Context(ctx, chgo.WithSettings(chgo.Settings{"async_insert": 0}))
-	err = m.conn.Exec(ctx, "INSERT INTO "+m.target.Table("schema_migrations")+
+	return explain(ctx, fmt.Sprintf("record that %s is applied", mg), m.record(ctx, mg))
+}
+
+func (m *Migrator) record(ctx context.Context, mg *Migration) error {
+	if mg.Version == 0 {
+		return m.conn.Exec(ctx, "INSERT INTO "+m.target.Table("schema_views")+" (name, checksum, applied_at) SELECT ?, ?, fromUnixTimestamp64Milli(?)",
+			mg.Name, mg.source.checksum, mg.AppliedAt.UnixMilli())
+	}
+	return m.conn.Exec(ctx, "INSERT INTO "+m.target.Table("schema_migrations")+
 		" (version, name, checksum, applied_at) SELECT ?, ?, ?, fromUnixTimestamp64Milli(?)",
-		uint32(mg.Version), mg.Name, srcs[mg.Version].checksum, mg.AppliedAt.UnixMilli())
-	return explain(ctx, "record that "+act+" is done", err)
+		uint32(mg.Version), mg.Name, mg.source.checksum, mg.AppliedAt.UnixMilli())
 }
 
 // exec runs a statement that can be repeated. Another Apply at the same moment can get into its way between the check
@@ -168,55 +176,13 @@ func (m *Migrator) exec(ctx context.Context, statement string) (err error) {
 	return err
 }
 
-// status compares what is recorded in the database with the embedded migrations.
-func status(ctx context.Context, conn driver.Conn, t target) ([]Migration, error) {
-	srcs, err := sources()
-	if err != nil {
-		return nil, err
-	}
-	all := make([]Migration, 0, len(srcs))
-	for _, s := range srcs[1:] {
-		all = append(all, Migration{Version: s.version, Name: s.name, State: Pending})
-	}
-	act := "read " + t.Table("schema_migrations")
-	rows, err := conn.Query(ctx, "SELECT version, name, checksum, applied_at FROM "+t.Table("schema_migrations")+" FINAL ORDER BY version")
-	if isCode(err, codeUnknownTable, codeUnknownDatabase) {
-		return all, nil
-	}
-	if err != nil {
-		return nil, explain(ctx, act, err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var version uint32
-		var checksum string
-		var mg Migration
-		if err := rows.Scan(&version, &mg.Name, &checksum, &mg.AppliedAt); err != nil {
-			return nil, explain(ctx, act, err)
-		}
-		mg.Version, mg.State = int(version), Applied
-		switch {
-		case mg.Version == 0: // nobody records it
-			continue
-		case mg.Version >= len(srcs):
-			mg.State = Newer
-			all = append(all, mg)
-			continue
-		case checksum != srcs[mg.Version].checksum:
-			mg.State = Changed
-		}
-		all[mg.Version-1] = mg
-	}
-	return all, explain(ctx, act, rows.Err())
-}
-
 // unchanged returns an error that says what to do about the migrations that this release has with another text.
 func unchanged(all []Migration) error {
 	var errs []error
 	for _, mg := range all {
 		if mg.State == Changed {
-			errs = append(errs, fmt.Errorf("migration %d (%s) was applied on %s with another text than this release has: run the release that "+
-				"applied it, or, when developing, add a migration instead of changing one", mg.Version, mg.Name, mg.AppliedAt.Format(time.DateOnly)))
+			errs = append(errs, fmt.Errorf("%s was applied on %s with another text than this release has: run the release that "+
+				"applied it, or, when developing, add a migration instead of changing one", &mg, mg.AppliedAt.Format(time.DateOnly)))
 		}
 	}
 	return errors.Join(errs...)

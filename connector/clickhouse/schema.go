@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"text/template"
@@ -19,7 +20,7 @@ const DedupWindow = 100_000
 // dedupWindowAge is how long a replicated calls_raw remembers a token: longer than any backlog is meant to wait.
 const dedupWindowAge = 30 * 24 * time.Hour
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql views/*.sql
 var files embed.FS
 
 // Layout says how the tables are spread. The zero value is a single server, or ClickHouse Cloud, which replaces the
@@ -29,9 +30,9 @@ type Layout struct {
 	Replicated bool   // Replicated engines, with the server's default path and replica
 }
 
-// source is an embedded migration.
+// source is an embedded migration, or the definition of a view.
 type source struct {
-	version  int
+	version  int // 0 of a view
 	name     string
 	checksum string // of the text as embedded: it doesn't depend on database or layout
 	text     string
@@ -54,10 +55,42 @@ func sources() ([]source, error) {
 		if err != nil || version != i {
 			return nil, fmt.Errorf("migrations/%s is not number %04d", entry.Name(), i)
 		}
-		sum := sha256.Sum256(text)
-		all = append(all, source{version, name, hex.EncodeToString(sum[:]), string(text)})
+		all = append(all, newSource(version, name, string(text)))
 	}
 	return all, nil
+}
+
+// views returns the definitions of the views in the order in which they are made: views/*.sql, then the metrics, which
+// read them.
+func views() ([]source, error) {
+	paths, err := fs.Glob(files, "views/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var all []source
+	for _, p := range paths {
+		text, err := files.ReadFile(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, newSource(0, strings.TrimSuffix(path.Base(p), ".sql"), string(text)))
+	}
+	return all, nil
+}
+
+func newSource(version int, name, text string) source {
+	sum := sha256.Sum256([]byte(text))
+	return source{version, name, hex.EncodeToString(sum[:]), text}
+}
+
+// String names it as the commands print it.
+func (s source) String() string { return title(s.version, s.name) }
+
+func title(version int, name string) string {
+	if version == 0 {
+		return "view " + name
+	}
+	return fmt.Sprintf("migration %d (%s)", version, name)
 }
 
 // target fills the templates of migrations.
@@ -95,11 +128,11 @@ func (target) WindowSeconds() int { return int(dedupWindowAge.Seconds()) }
 func (t target) render(src source) ([]string, error) {
 	tmpl, err := template.New(src.name).Option("missingkey=error").Parse(src.text)
 	if err != nil {
-		return nil, fmt.Errorf("migration %d: %w", src.version, err)
+		return nil, fmt.Errorf("%s: %w", src, err)
 	}
 	var b bytes.Buffer
 	if err := tmpl.Execute(&b, t); err != nil {
-		return nil, fmt.Errorf("migration %d: %w", src.version, err)
+		return nil, fmt.Errorf("%s: %w", src, err)
 	}
 	var statements []string
 	for s := range strings.SplitSeq(b.String(), ";\n") {
