@@ -2,6 +2,7 @@
 //
 //	Loader    one attempt to insert a sealed batch; Check tells the sink whether the store is usable
 //	Migrator  plan, apply and status of the embedded migrations
+//	Metrics   the catalogue: each a view, a row of docs/metrics.md, and a question that can be asked with a grouping and a time
 //
 // The path of a batch: Load checks every event (check.go), leaves out those that no column can hold, and appends the
 // others column by column (columns.go) to one native block, which is sent as one INSERT under a deduplication token.

@@ -75,7 +75,8 @@ func views() ([]source, error) {
 		}
 		all = append(all, newSource(0, strings.TrimSuffix(path.Base(p), ".sql"), string(text)))
 	}
-	return all, nil
+	metrics, err := metricViews()
+	return append(all, metrics...), err
 }
 
 func newSource(version int, name, text string) source {
