@@ -59,6 +59,10 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"send", "--as", "nobody"}, 2, "--as is one of"},
 		{[]string{"send", "--encoding", "br"}, 2, "gzip, deflate or zstd"},
 		{[]string{"send", "--duplicates", "2"}, 2, "shares, 0 to 1"},
+		{[]string{"demo-data", "--calls", "2", "--seed", "3", "--start", "2026-10-15", "--timezone", "America/Chicago"}, 0, `"callId":"call_`},
+		{[]string{"demo-data", "--calls", "0"}, 2, "--calls is at least 1"},
+		{[]string{"demo-data", "--start", "yesterday"}, 2, "for example 2026-10-15"},
+		{[]string{"demo-data", "--timezone", "Atlantis"}, 2, "for example America/Chicago"},
 	} {
 		t.Run(strings.Join(tt.args, " "), func(t *testing.T) {
 			w.t = t
@@ -71,7 +75,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for c := range strings.FieldsSeq("serve send transform mapping migrate doctor status audit plugin dead replay assets config version") {
+	for c := range strings.FieldsSeq("serve send demo-data transform mapping migrate doctor status audit plugin dead replay assets config version") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))

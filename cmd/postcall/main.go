@@ -52,6 +52,7 @@ It is configured by environment variables; "postcall config" lists them.`,
   postcall migrate apply                   make the tables, the index and the alias
   postcall serve                           take deliveries
   postcall send                            deliver a sample call
+  postcall demo-data | postcall send -     deliver a month of made-up calls
   postcall transform < calls.ndjson        see what the transforms make of payloads, without any store`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -64,7 +65,7 @@ It is configured by environment variables; "postcall config" lists them.`,
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.AddCommand(serveCommand(), sendCommand(), transformCommand(), redactCommand(), mappingCommand(), migrateCommand(), doctorCommand(),
-		statusCommand(), auditCommand(), pluginCommand(), deadCommand(), replayCommand(), importCommand(), assetsCommand(), configCommand(), versionCommand())
+		statusCommand(), auditCommand(), pluginCommand(), deadCommand(), replayCommand(), importCommand(), demoDataCommand(), assetsCommand(), configCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
