@@ -21,7 +21,7 @@ var (
 	agentEnds = spellings{"agent_hangup", "agent_hangup", "agent_hangup", "agent_hangup", "assistant-ended-call"}
 	transfers = spellings{"transfer", "transfer", "transfer", "transfer", "transfer", "call_transferred", "Transferred"}
 	mailboxes = spellings{"voicemail", "voicemail", "voicemail", "voicemail", "voicemail_reached"}
-	errors    = spellings{"error", "error", "error", "pipeline-error", "silence-timed-out"}
+	faults    = spellings{"error", "error", "error", "pipeline-error", "silence-timed-out"}
 )
 
 func (s spellings) of(c *call, what uint64) string { return s[c.roll(what, uint64(len(s)))] }
@@ -49,7 +49,7 @@ func (w *writer) outcome(b []byte, d *delivery) []byte {
 		b = w.fill(append(b, `","purpose":"`...), c, c.about.purposes[0])
 		b = text(text(b, "topic", c.topic()), "sentiment", moods[1].of(c, rollMood))
 		b = w.lists(b, c, ending{action: "Call {name} back at {num}, the call was cut off"})
-		return text(text(text(b, "followUp", "yes"), "ai_success", no.of(c, rollSpelling)), "endedReason", errors.of(c, rollEnd))
+		return text(text(text(b, "followUp", "yes"), "ai_success", no.of(c, rollSpelling)), "endedReason", faults.of(c, rollEnd))
 	}
 	return w.told(b, d)
 }

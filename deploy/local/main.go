@@ -29,7 +29,7 @@ const usage = `local runs ClickHouse and Elasticsearch on loopback, without Dock
 
   local install                    install the pinned engines into the cache
   local up [FLAGS] [-- COMMAND]    start both; run COMMAND with their addresses in its environment, or wait for Ctrl-C
-  local run [--once]               start both and the connector, deliver the sample calls and show them in both stores
+  local run [--once]               start both and the connector, deliver calls and show them in both stores
   local engine NAME [FLAGS]        run one engine (clickhouse, elasticsearch) in the foreground
   local status | down              show, or end, what runs
 
@@ -115,6 +115,7 @@ func runCommandLine(ctx context.Context, c cache, args []string) (int, error) {
 	f.BoolVar(&o.once, "once", false, "end once the sample calls have been shown, and keep no data")
 	f.StringVar(&o.binary, "postcall", filepath.Join(bin, "postcall"), "the connector's binary")
 	f.StringVar(&o.samples, "samples", filepath.Join(bin, "..", "testdata", "webhooks"), "folder of the calls to deliver")
+	f.IntVar(&o.calls, "calls", 300, "made-up calls of the last month to deliver too")
 	f.IntVar(&o.http, "http-port", 0, "port of the webhook; 0 picks 8080 or a free one")
 	f.IntVar(&o.admin, "admin-port", 0, "port of health and metrics; 0 picks 9090 or a free one")
 	if code, err := parse(f, args); err != nil {

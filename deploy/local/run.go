@@ -17,6 +17,7 @@ type runOptions struct {
 	once    bool   // end as soon as the sample calls have been shown
 	binary  string // the connector
 	samples string // a folder of payloads
+	calls   int    // of the month that is delivered too
 	http    int
 	admin   int
 }
@@ -31,6 +32,7 @@ type demo struct {
 	adminAddr string
 	files     []string // the payloads to deliver
 	calls     []sample
+	month     month // delivered behind them
 }
 
 // runDemo starts the engines and the connector, delivers the samples and shows what came of them in both stores. Then
@@ -43,7 +45,7 @@ func runDemo(ctx context.Context, c cache, o runOptions) error {
 	if !exists(o.binary) {
 		return fmt.Errorf("%s is missing: make build", o.binary)
 	}
-	d := &demo{binary: o.binary, files: files, calls: calls}
+	d := &demo{binary: o.binary, files: files, calls: calls, month: month{calls: o.calls, timezone: timezone()}}
 	if o.up.data == "" && !o.once {
 		o.up.data = filepath.Join(c.dir, "run")
 	}
@@ -128,7 +130,7 @@ func (d *demo) play(ctx context.Context, once bool) error {
 	if err != nil {
 		return err
 	}
-	if err := d.postcall(ctx, fmt.Sprintf("Delivering %d calls", len(d.files)), append([]string{"send"}, d.files...)...); err != nil {
+	if err := d.deliver(ctx); err != nil {
 		return err
 	}
 	if err := d.show(ctx); err != nil {

@@ -101,6 +101,9 @@ func (d *demo) show(ctx context.Context) error {
 	var hit *elasticHit
 	p := startProgress("Waiting for the calls in both stores", nil)
 	err := d.poll(ctx, func() (err error) {
+		if err := d.monthLoaded(ctx); err != nil {
+			return err
+		}
 		for _, s := range d.calls {
 			if row, err = d.row(ctx, s.CallID); err != nil {
 				return err
@@ -156,6 +159,32 @@ func (d *demo) row(ctx context.Context, callID string) (map[string]json.RawMessa
 	}
 	var row map[string]json.RawMessage
 	return row, json.Unmarshal(out, &row)
+}
+
+// count is how many calls the view has.
+func (d *demo) count(ctx context.Context) (n int, err error) {
+	out, err := queryClickHouse(ctx, d.engines.setting("POSTCALL_TEST_CLICKHOUSE_HTTP"), d.engines.setting("POSTCALL_CLICKHOUSE_PASSWORD"),
+		"SELECT count() FROM postcall.calls", nil)
+	if err == nil {
+		_, err = fmt.Sscan(string(out), &n)
+	}
+	return n, err
+}
+
+// documents is how many calls the alias has.
+func (d *demo) documents(ctx context.Context) (int, error) {
+	elastic := d.engines.setting("POSTCALL_ELASTICSEARCH_URL") + "/call-transcripts/"
+	if _, err := fetch(ctx, http.MethodPost, elastic+"_refresh", nil, ""); err != nil {
+		return 0, err
+	}
+	out, err := fetch(ctx, http.MethodGet, elastic+"_count", nil, "")
+	if err != nil {
+		return 0, err
+	}
+	var found struct {
+		Count int `json:"count"`
+	}
+	return found.Count, json.Unmarshal(out, &found)
 }
 
 func printRow(row map[string]json.RawMessage) {
