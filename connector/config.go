@@ -95,6 +95,8 @@ type ElasticsearchConfig struct {
 	APIKey   Secret        `split_words:"true" desc:"API key, base64 as Elasticsearch prints it"`
 	Index    string        `default:"call-transcripts" desc:"alias of the transcripts"`
 	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month (an index for each month in which calls start, UTC)"`
+	Language string        `default:"english" desc:"language of the calls: one of Elasticsearch's built-in analyzers; standard for several (see docs/search.md)"`
+	Synonyms string        `desc:"file of synonyms for searches (Solr's format), read by postcall migrate; empty has none"`
 	Timeout  time.Duration `default:"60s" desc:"deadline of one bulk request"`
 	Workers  int           `default:"2" desc:"batches at once; by month it is always 1"`
 }

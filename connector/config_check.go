@@ -189,6 +189,14 @@ func (c *Config) checkSecrets(k *checker) {
 		"it is empty but POSTCALL_ELASTICSEARCH_PASSWORD is set", "name the user of that password")
 }
 
+// ElasticsearchLanguages are the names POSTCALL_ELASTICSEARCH_LANGUAGE may have, in order.
+var ElasticsearchLanguages = []string{
+	"arabic", "armenian", "basque", "bengali", "brazilian", "bulgarian", "catalan", "cjk", "czech", "danish", "dutch", "english",
+	"estonian", "finnish", "french", "galician", "german", "greek", "hindi", "hungarian", "indonesian", "irish", "italian",
+	"latvian", "lithuanian", "norwegian", "persian", "portuguese", "romanian", "russian", "serbian", "sorani", "spanish",
+	"standard", "swedish", "thai", "turkish",
+}
+
 // knownSinks are the names POSTCALL_SINKS may hold.
 var knownSinks = []string{"clickhouse", "elasticsearch"}
 
@@ -273,6 +281,8 @@ func (c *Config) checkStores(k *checker) {
 	k.want(len(c.Elasticsearch.URL) > 0, "POSTCALL_ELASTICSEARCH_URL", "list", "it names no URL", "write for example https://elasticsearch:9200")
 	k.want(aliasName.MatchString(c.Elasticsearch.Index), "POSTCALL_ELASTICSEARCH_INDEX", "text", "it is not the name of an alias", "use small letters, digits, - and _")
 	k.want(c.Elasticsearch.IndexBy == "none" || c.Elasticsearch.IndexBy == "month", "POSTCALL_ELASTICSEARCH_INDEX_BY", "text", "it is neither none nor month", "choose one")
+	k.want(slices.Contains(ElasticsearchLanguages, c.Elasticsearch.Language), "POSTCALL_ELASTICSEARCH_LANGUAGE", "text",
+		"Elasticsearch has no built-in analyzer of this name", "choose of "+strings.Join(ElasticsearchLanguages, ", "))
 	for _, u := range trimList(strings.Split(c.NATS.URL, ",")) {
 		p, err := url.Parse(u)
 		k.want(err == nil && slices.Contains([]string{"nats", "tls", "ws", "wss"}, p.Scheme) && p.Host != "", "POSTCALL_NATS_URL", "text",

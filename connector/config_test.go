@@ -128,6 +128,7 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_ELASTICSEARCH_URL=https://u:zzp@es:9200", "holds a user or a password")
 	f("POSTCALL_ELASTICSEARCH_PASSWORD=zzpassword", "POSTCALL_ELASTICSEARCH_USERNAME")
 	f("POSTCALL_ELASTICSEARCH_INDEX_BY=zz", "neither none nor month")
+	f("POSTCALL_ELASTICSEARCH_LANGUAGE=klingon", "choose of arabic, armenian")
 	f("POSTCALL_NATS_URL=zz", "POSTCALL_NATS_URL")
 	f("POSTCALL_SINKS=clickhouse,zzsink", "POSTCALL_SINKS (list): it names a sink that does not exist; choose of clickhouse, elasticsearch")
 	f("POSTCALL_SINKS=,", "names no sink")

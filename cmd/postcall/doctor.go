@@ -62,10 +62,11 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 		add("environment", nil, serviceLinkAdvice(links))
 	}
 	if err == nil {
-		examineSinks(ctx, cfg, add)
-		examinePlugins(ctx, cfg, add, func(what, text string) {
+		warn := func(what, text string) {
 			found = append(found, finding{What: what, OK: true, Warning: true, Detail: text})
-		})
+		}
+		examineSinks(ctx, cfg, add, warn)
+		examinePlugins(ctx, cfg, add, warn)
 		examineConnector(ctx, cfg, running, add)
 	}
 	bad := false
@@ -114,7 +115,7 @@ func examineSources(cfg connector.Config, add func(string, error, string)) {
 	}
 }
 
-func examineSinks(ctx context.Context, cfg connector.Config, add func(string, error, string)) {
+func examineSinks(ctx context.Context, cfg connector.Config, add func(string, error, string), warn func(string, string)) {
 	sinks, err := openSinks(cfg)
 	defer closeSinks(sinks, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -129,6 +130,26 @@ func examineSinks(ctx context.Context, cfg connector.Config, add func(string, er
 		}
 		cancel()
 		add("sink "+s.Name, err, "reachable, schema as this release wants it")
+		if a, ok := s.Loader.(adviser); ok && err == nil {
+			advise(ctx, a, s.Name, warn)
+		}
+	}
+}
+
+// adviser is a loader that knows what works and yet is not as the configuration wants it.
+type adviser interface {
+	Advice(ctx context.Context) ([]string, error)
+}
+
+func advise(ctx context.Context, a adviser, sink string, warn func(string, string)) {
+	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer within 15 s"))
+	defer cancel()
+	advice, err := a.Advice(ctx)
+	if err != nil {
+		advice = append(advice, err.Error())
+	}
+	for _, text := range advice {
+		warn("sink "+sink, text)
 	}
 }
 

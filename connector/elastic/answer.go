@@ -109,7 +109,7 @@ func (it *item) reason() string {
 		return fmt.Sprintf("status %d", it.Status)
 	}
 	s := strings.TrimSpace(fmt.Sprintf("status %d %s", it.Status, errorType(e.Type)))
-	if m := fieldOf.FindStringSubmatch(e.Reason); m != nil && knownFields()[m[1]] {
+	if m := fieldOf.FindStringSubmatch(e.Reason); m != nil && fieldTypes()[m[1]] != "" {
 		s += " in field " + m[1]
 	}
 	if c := errorType(e.CausedBy.Type); c != "" {

@@ -48,6 +48,22 @@ func (l *Loader) Check(ctx context.Context) error {
 	return blocked(name, found[name])
 }
 
+// Advice says what is not as the configuration wants it and yet works: doctor warns of it.
+func (l *Loader) Advice(ctx context.Context) ([]string, error) {
+	found, err := l.c.look(ctx, l.c.alias)
+	if err != nil {
+		return nil, err
+	}
+	var advice []string
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		m := found[name].Mappings.Meta
+		if isOurs(l.c.alias, name) && (schema{meta: m}).language() != l.c.language {
+			advice = append(advice, "index "+name+": "+languageNote(m, l.c.language))
+		}
+	}
+	return advice, nil
+}
+
 // olderMapping is an error where an index lacks fields that this program writes.
 func olderMapping(name string, ix index) error {
 	if v := ix.Mappings.Meta.Version; v < templateVersion {

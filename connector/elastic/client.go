@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,9 @@ type client struct {
 	alias   string
 	byMonth bool // monthly indices behind the alias
 	timeout time.Duration
+
+	language string // a key of languages
+	synonyms string // path of a file, read by migrate and doctor only
 }
 
 // newClient checks the configuration; it opens no connection.
@@ -48,7 +52,7 @@ func newClient(cfg connector.ElasticsearchConfig) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch client: %w", err)
 	}
-	c := &client{es: es, http: h, alias: cfg.Index, byMonth: cfg.IndexBy == "month", timeout: cfg.Timeout}
+	c := &client{es: es, http: h, alias: cfg.Index, byMonth: cfg.IndexBy == "month", timeout: cfg.Timeout, language: cmp.Or(cfg.Language, defaultLanguage), synonyms: cfg.Synonyms}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute
 	}
@@ -77,6 +81,9 @@ func checkConfig(cfg connector.ElasticsearchConfig) ([]*url.URL, error) {
 	case "", "none", "month":
 	default:
 		errs = append(errs, errors.New("POSTCALL_ELASTICSEARCH_INDEX_BY must be none or month"))
+	}
+	if _, known := languages[cmp.Or(cfg.Language, defaultLanguage)]; !known {
+		errs = append(errs, errors.New("POSTCALL_ELASTICSEARCH_LANGUAGE is none of "+strings.Join(languageNames(), ", ")))
 	}
 	return urls, errors.Join(errs...)
 }

@@ -115,7 +115,7 @@ func TestMonthIsNotMadeWithoutItsTemplate(t *testing.T) {
 	if err := l.c.do(t.Context(), http.MethodDelete, "/_index_template/"+l.c.alias, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	wantPaused(t, l.Load(t.Context(), batch(started("c1", "2026-01", 1))), "analyzer [exact]", "postcall migrate apply")
+	wantPaused(t, l.Load(t.Context(), batch(started("c1", "2026-01", 1))), "[needs_the_template]", "postcall migrate apply")
 	if got := months(t, l); len(got) != 1 {
 		t.Errorf("indices %v, want this month's alone", got)
 	}

@@ -5,7 +5,7 @@ import "strings"
 // kibanaLabels names every field of the mapping for people. The label of a sub-field follows from its parent's.
 func kibanaLabels() map[string]string {
 	labels := map[string]string{}
-	for name := range knownFields() {
+	for name := range fieldTypes() {
 		parent, sub := name, ""
 		for suffix, text := range subFields {
 			if p, is := strings.CutSuffix(name, suffix); is {

@@ -104,10 +104,13 @@ func (c *client) place(ctx context.Context, events []transforms.Event) ([]string
 // createMonth makes an index by the template, which also puts it behind the alias: a key that may create an index may not
 // give it an alias. What it leaves behind is checked, since an older template knows of no alias.
 func (c *client) createMonth(ctx context.Context, name string) error {
-	// This field's analyzer is the template's. Where there is no template, Elasticsearch refuses the index instead of
-	// making one with guessed types.
-	guard := map[string]any{"transcript_text": parsed().Mappings["properties"].(map[string]any)["transcript_text"]}
-	err := c.do(ctx, http.MethodPut, "/"+name, map[string]any{"mappings": map[string]any{"properties": guard}}, nil)
+	// This rule for a new field that never comes names an analyzer of the template. Where there is no
+	// template, Elasticsearch refuses the index instead of making one with guessed types. It can't be a field of ours: what
+	// the request says of one would replace the template's language and synonyms.
+	guard := map[string]any{"needs_the_template": map[string]any{
+		"path_match": "needs.the.template", "match_mapping_type": "string", "mapping": map[string]any{"type": "text", "analyzer": "exact"},
+	}}
+	err := c.do(ctx, http.MethodPut, "/"+name, map[string]any{"mappings": map[string]any{"dynamic_templates": []any{guard}}}, nil)
 	var e *httpError
 	switch {
 	case err == nil, errors.As(err, &e) && e.kind == "resource_already_exists_exception":

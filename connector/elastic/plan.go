@@ -14,8 +14,15 @@ import (
 
 // plan compares what is there with what is wanted. Its error says where a step would have to destroy something.
 func (c *client) plan(ctx context.Context) ([]step, error) {
+	want, err := c.wanted()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.checkSynonyms(ctx, want); err != nil {
+		return nil, err
+	}
 	var steps []step
-	for _, t := range c.templates() {
+	for _, t := range c.templates(want) {
 		s, err := c.planTemplate(ctx, t)
 		if err != nil {
 			return steps, err
@@ -26,7 +33,7 @@ func (c *client) plan(ctx context.Context) ([]step, error) {
 	if c.byMonth {
 		planIndices = c.planMonths
 	}
-	rest, err := planIndices(ctx)
+	rest, err := planIndices(ctx, want)
 	return append(steps, rest...), err
 }
 
@@ -39,9 +46,9 @@ type wantedTemplate struct {
 
 // templates are the two that make every index of the alias: one of ours, and in the index template a place for the
 // operator's own settings (<alias>@custom), which win and which postcall never touches.
-func (c *client) templates() []wantedTemplate {
+func (c *client) templates(s schema) []wantedTemplate {
 	component, custom := c.alias+"@template", c.alias+"@custom"
-	t := parsed()
+	t, want := s.template(), s.meta
 	index := map[string]any{
 		"version":                            templateVersion,
 		"priority":                           300,
@@ -49,15 +56,14 @@ func (c *client) templates() []wantedTemplate {
 		"composed_of":                        []string{component, custom},
 		"ignore_missing_component_templates": []string{custom},
 	}
-	want := wantMeta()
 	if c.byMonth {
 		want.IndexBy = "month"
 		index["template"] = map[string]any{"aliases": map[string]any{c.alias: map[string]any{}}}
 	}
 	index["_meta"] = want
 	return []wantedTemplate{
-		{"component template " + component, "/_component_template/" + component, wantMeta(), map[string]any{
-			"_meta":    wantMeta(),
+		{"component template " + component, "/_component_template/" + component, s.meta, map[string]any{
+			"_meta":    s.meta,
 			"version":  templateVersion,
 			"template": map[string]any{"settings": t.Settings, "mappings": t.Mappings},
 		}},
@@ -105,16 +111,30 @@ func compare(found, want meta) (state, action string) {
 		return "current", ""
 	case found.Version > want.Version:
 		return fmt.Sprintf("version %d, newer than this program's %d", found.Version, want.Version), ""
-	case found.Version == want.Version && found.IndexBy != want.IndexBy:
+	case found.Version < want.Version:
+		return fmt.Sprintf("version %d, wanted %d", found.Version, want.Version), "update"
+	case found.IndexBy != want.IndexBy:
 		return "by " + cmp.Or(found.IndexBy, "none") + ", wanted by " + cmp.Or(want.IndexBy, "none"), "update"
-	case found.Version == want.Version:
-		return fmt.Sprintf("version %d of another build", found.Version), "update"
+	case found.Language != want.Language:
+		return "language " + cmp.Or(found.Language, defaultLanguage) + ", wanted " + cmp.Or(want.Language, defaultLanguage), "update"
+	case found.Synonyms != want.Synonyms:
+		return synonymState(found.Synonyms, want.Synonyms), "update"
 	}
-	return fmt.Sprintf("version %d, wanted %d", found.Version, want.Version), "update"
+	return fmt.Sprintf("version %d of another build", found.Version), "update"
+}
+
+func synonymState(found, want string) string {
+	switch {
+	case found == "":
+		return "no synonyms, wanted some"
+	case want == "":
+		return "synonyms, wanted none"
+	}
+	return "other synonyms"
 }
 
 // planIndex makes the steps for the index that takes the writes and for the alias.
-func (c *client) planIndex(ctx context.Context) ([]step, error) {
+func (c *client) planIndex(ctx context.Context, want schema) ([]step, error) {
 	found, err := c.look(ctx, c.alias)
 	if err != nil {
 		return nil, err
@@ -126,7 +146,7 @@ func (c *client) planIndex(ctx context.Context) ([]step, error) {
 			return nil, errors.New(problem)
 		}
 		alias.State = "current"
-		return []step{c.planMapping(name, found[name]), alias}, nil
+		return []step{c.planMapping(name, found[name], want), alias}, nil
 	}
 	name := indexName(c.alias)
 	found, err = c.look(ctx, name)
@@ -136,7 +156,7 @@ func (c *client) planIndex(ctx context.Context) ([]step, error) {
 	if ix, there := found[name]; there {
 		alias.Action = "add"
 		alias.do = func(ctx context.Context) error { return c.addAlias(ctx, name, true) }
-		return []step{c.planMapping(name, ix), alias}, nil
+		return []step{c.planMapping(name, ix, want), alias}, nil
 	}
 	alias.Action = "create with the index"
 	return []step{{
@@ -147,7 +167,7 @@ func (c *client) planIndex(ctx context.Context) ([]step, error) {
 
 // planMonths makes the steps for the indices behind the alias, for those of months that are there without it, and for this
 // month's, so that there is an alias from the start. The other months come when a call does.
-func (c *client) planMonths(ctx context.Context) ([]step, error) {
+func (c *client) planMonths(ctx context.Context, want schema) ([]step, error) {
 	behind, err := c.look(ctx, c.alias)
 	if err != nil {
 		return nil, err
@@ -165,7 +185,7 @@ func (c *client) planMonths(ctx context.Context) ([]step, error) {
 		if !isOurs(c.alias, name) {
 			continue
 		}
-		steps = append(steps, c.planMapping(name, found[name]))
+		steps = append(steps, c.planMapping(name, found[name], want))
 		if _, is := behind[name]; !is {
 			steps = append(steps, step{
 				Step: Step{Name: "alias " + c.alias + " of " + name, State: "missing", Action: "add"},
@@ -187,19 +207,6 @@ func (c *client) planMonths(ctx context.Context) ([]step, error) {
 		}
 	}
 	return append(steps, alias), nil
-}
-
-// planMapping brings the mapping of a live index up to date; Elasticsearch lets it only add.
-func (c *client) planMapping(name string, ix index) step {
-	s := step{Step: Step{Name: "index " + name}}
-	s.State, s.Action = compare(ix.Mappings.Meta, wantMeta())
-	if s.Action != "" {
-		s.Action = "update the mapping of"
-		s.do = func(ctx context.Context) error {
-			return c.do(ctx, http.MethodPut, "/"+name+"/_mapping", parsed().Mappings, nil)
-		}
-	}
-	return s
 }
 
 func (c *client) createIndex(ctx context.Context, name string) error {

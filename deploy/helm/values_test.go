@@ -28,7 +28,7 @@ var fixed = map[string]string{
 }
 
 // files are the variables whose value is a file that the chart mounts.
-var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins", "POSTCALL_SOURCES": "files.sources"}
+var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins", "POSTCALL_ELASTICSEARCH_SYNONYMS": "files.synonyms", "POSTCALL_SOURCES": "files.sources"}
 
 // variable is a leaf of the program's configuration.
 type variable struct{ name, typ, preset string }

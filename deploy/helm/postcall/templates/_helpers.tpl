@@ -92,6 +92,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 - name: POSTCALL_REDACT_POLICY
   value: /etc/postcall/files/redact-policy.yaml
 {{- end }}
+{{- if .synonyms }}
+- name: POSTCALL_ELASTICSEARCH_SYNONYMS
+  value: /etc/postcall/files/synonyms.txt
+{{- end }}
 {{- if .sources }}
 - name: POSTCALL_SOURCES
   value: /etc/postcall/files/sources.yaml
@@ -109,7 +113,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   mountPath: /etc/postcall/secrets
   readOnly: true
 {{- with .root.Values.files }}
-{{- if or .topics .redactPolicy .plugins .sources }}
+{{- if or .topics .redactPolicy .plugins .synonyms .sources }}
 - name: files
   mountPath: /etc/postcall/files
   readOnly: true
@@ -143,7 +147,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
               path: {{ $name }}
       {{- end }}
       {{- end }}
-{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins .root.Values.files.sources }}
+{{- if or .root.Values.files.topics .root.Values.files.redactPolicy .root.Values.files.plugins .root.Values.files.synonyms .root.Values.files.sources }}
 - name: files
   configMap:
     name: {{ include "postcall.fullname" .root }}
