@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,14 +23,41 @@ type KibanaAuth struct {
 	Password, APIKey connector.Secret
 }
 
-// ApplyKibana imports KibanaBundle over what is there. The address may lead to a space (https://kibana/s/support).
-func ApplyKibana(ctx context.Context, address string, auth KibanaAuth) error {
-	bundle, err := KibanaBundle()
+// ApplyKibana imports KibanaBundle over what is there, into a space, or where none is named into the one that the address
+// leads to (https://kibana/s/support), else the default one. It returns how many objects were imported.
+func ApplyKibana(ctx context.Context, address, space string, auth KibanaAuth, alias string) (int, error) {
+	bundle, err := KibanaBundle(alias)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return importBundle(ctx, address, auth, bundle)
+	address, err = spaceAddress(address, space)
+	if err != nil {
+		return 0, err
+	}
+	return bytes.Count(bundle, []byte("\n")), importBundle(ctx, address, auth, bundle)
 }
+
+var spaceName = regexp.MustCompile(`^[a-z0-9_-]+$`)
+
+// spaceAddress adds a space to Kibana's address.
+func spaceAddress(address, space string) (string, error) {
+	if space == "" {
+		return address, nil
+	}
+	if !spaceName.MatchString(space) {
+		return "", errors.New("the identifier of a space has small letters, digits, - and _ only: it stands in Kibana's address behind /s/")
+	}
+	u, err := url.Parse(strings.TrimSpace(address))
+	switch {
+	case err != nil:
+		return "", errKibanaAddress
+	case strings.Contains(u.Path+"/", "/s/"):
+		return "", errors.New("the address of Kibana already leads to a space: name it once")
+	}
+	return u.JoinPath("s", space).String(), nil
+}
+
+var errKibanaAddress = errors.New("the address of Kibana is not http(s)://host:port")
 
 func importBundle(ctx context.Context, address string, auth KibanaAuth, bundle []byte) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("no answer within a minute"))
@@ -56,7 +84,7 @@ func importBundle(ctx context.Context, address string, auth KibanaAuth, bundle [
 func importRequest(ctx context.Context, address string, auth KibanaAuth, bundle []byte) (*http.Request, error) {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, errors.New("the address of Kibana is not http(s)://host:port")
+		return nil, errKibanaAddress
 	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -109,7 +137,9 @@ func importResult(status int, body []byte, objects int) error {
 	err := json.Unmarshal(body, &a)
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return fmt.Errorf("HTTP %d: the user needs the privilege all on Saved Objects Management in this space", status)
+		return fmt.Errorf("HTTP %d: check the user or the API key, which needs the privilege all on Saved Objects Management in this space", status)
+	case status == http.StatusNotFound:
+		return errors.New("HTTP 404: is this the address of Kibana, and is there such a space?")
 	case status != http.StatusOK:
 		return fmt.Errorf("HTTP %d %s", status, a.Message)
 	case err != nil:

@@ -2,10 +2,7 @@ package elastic
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,7 +16,7 @@ var update = flag.Bool("update", false, "write deploy/kibana/postcall.ndjson")
 const bundleFile = "../../deploy/kibana/postcall.ndjson"
 
 func TestKibanaFileIsTheGenerators(t *testing.T) {
-	want, err := KibanaBundle()
+	want, err := KibanaBundle("call-transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,111 +34,8 @@ func TestKibanaFileIsTheGenerators(t *testing.T) {
 	}
 }
 
-// checkBundle finds what Kibana's import lets through and its pages then fail on.
-func checkBundle(bundle []byte) error {
-	var objects []savedObject
-	exists := map[string]bool{}
-	for line := range bytes.Lines(bundle) {
-		var o savedObject
-		if err := json.Unmarshal(line, &o); err != nil {
-			return err
-		}
-		if exists[o.Type+" "+o.ID] {
-			return fmt.Errorf("%s %s is there twice", o.Type, o.ID)
-		}
-		exists[o.Type+" "+o.ID] = true
-		objects = append(objects, o)
-	}
-	var errs []error
-	for _, o := range objects {
-		if err := checkObject(o, exists); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: %w", o.Type, o.ID, err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func checkObject(o savedObject, exists map[string]bool) error {
-	used := map[string]bool{}
-	var errs []error
-	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	field := func(name string) {
-		if fieldTypes()[name] == "" {
-			fail("unknown field %s", name)
-		}
-	}
-	// Every string that starts like JSON must be JSON, at any depth; names of references are collected on the way.
-	var visit func(key string, v any)
-	visit = func(key string, v any) {
-		switch v := v.(type) {
-		case map[string]any:
-			for k, x := range v {
-				visit(k, x)
-			}
-		case []any:
-			for _, x := range v {
-				visit(key, x)
-			}
-		case string:
-			if key == "indexRefName" {
-				used[v] = true
-			}
-			if strings.HasSuffix(key, "JSON") || strings.HasPrefix(v, "{") || strings.HasPrefix(v, "[") {
-				var x any
-				if err := json.Unmarshal([]byte(v), &x); err != nil {
-					fail("%s: %v", key, err)
-				}
-				visit(key, x)
-			}
-		}
-	}
-	visit("attributes", o.Attributes)
-	for _, r := range o.References {
-		if !used[r.Name] {
-			fail("reference %s is not used", r.Name)
-		}
-		if !exists[r.Type+" "+r.ID] {
-			fail("reference %s dangles", r.Name)
-		}
-		delete(used, r.Name)
-	}
-	for name := range used {
-		fail("reference %s is missing", name)
-	}
-	a := o.Attributes.(map[string]any)
-	for _, key := range []string{"fieldAttrs", "fieldFormatMap"} {
-		fields := map[string]any{}
-		if s, is := a[key].(string); is && json.Unmarshal([]byte(s), &fields) != nil {
-			fail("%s is not an object", key)
-		}
-		for name := range fields {
-			field(name)
-		}
-	}
-	if name, is := a["timeFieldName"].(string); is {
-		field(name)
-	}
-	columns, _ := a["columns"].([]any)
-	for _, c := range columns {
-		field(c.(string))
-	}
-	sorts, _ := a["sort"].([]any)
-	for _, s := range sorts {
-		field(s.([]any)[0].(string))
-	}
-	grid, _ := a["grid"].(map[string]any)
-	widths, _ := grid["columns"].(map[string]any)
-	for name := range widths {
-		field(name)
-	}
-	if o.CoreMigrationVersion != "8.8.0" || o.TypeMigrationVersion != "8.0.0" {
-		fail("versions %s and %s", o.CoreMigrationVersion, o.TypeMigrationVersion)
-	}
-	return errors.Join(errs...)
-}
-
 func TestKibanaBundleIsSound(t *testing.T) {
-	b, err := KibanaBundle()
+	b, err := KibanaBundle("call-transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,19 +64,57 @@ func TestKibanaBundleIsSound(t *testing.T) {
 
 // The checker is only worth something if it finds what is broken.
 func TestBrokenBundlesAreFound(t *testing.T) {
-	b, err := KibanaBundle()
+	b, err := KibanaBundle("call-transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range [][3]string{
+		// The data view and the searches.
 		{`"columns":["agent_name"`, `"columns":["agent"`, "unknown field agent"},
 		{`\"talk_ratio\":{\"id\"`, `\"ratio\":{\"id\"`, "unknown field ratio"},
+		{`{\"id\":\"percent\"`, `{\"id\":\"percentage\"`, "unknown formatter percentage"},
 		{`"id":"postcall-call-transcripts","name"`, `"id":"other","name"`, "dangles"},
 		{`"name":"kibanaSavedObjectMeta.searchSourceJSON.index"`, `"name":"index"`, "is not used"},
 		{`"searchSourceJSON":"{`, `"searchSourceJSON":"{{`, "searchSourceJSON:"},
 		{`"timeFieldName":"call_started"`, `"timeFieldName":"started"`, "unknown field started"},
+		{`"timeFieldName":"call_started"`, `"timeFieldName":"duration"`, "can't aggregate field duration"},
 		{`"sort":[["call_started"`, `"sort":[["started"`, "unknown field started"},
+		{`"query\":\"follow_up : true`, `"query\":\"followup : true`, "unknown field followup"},
+		{`"query\":\"follow_up : true`, `"query\":\"(follow_up : true`, "no )"},
 		{`"typeMigrationVersion":"8.0.0"`, `"typeMigrationVersion":"10.0.0"`, "versions"},
+		{`"typeMigrationVersion":"8.9.0"`, `"typeMigrationVersion":"8.9.1"`, "versions"},
+		{`"coreMigrationVersion":"8.8.0"`, `"coreMigrationVersion":"9.0.0"`, "versions"},
+		{`"id":"postcall-negative","type":"search"`, `"id":"postcall-calls","type":"search"`, "is there twice"},
+		// The dashboards.
+		{`"panelsJSON":"[`, `"panelsJSON":"[[`, "panelsJSON:"},
+		{`\"panelRefName\":\"panel_to-do\"`, `\"panelRefName\":\"to-do\"`, "has panelRefName to-do"},
+		{`"name":"to-do:panel_to-do"`, `"name":"panel_to-do"`, "reference to-do:panel_to-do is missing"},
+		{`"id":"postcall-follow-up","name"`, `"id":"follow-up","name"`, "dangles"},
+		{`"id":"postcall-follow-up","name":"to-do:panel_to-do","type":"search"`, `"id":"postcall-overview","name":"to-do:panel_to-do","type":"dashboard"`, "is to a dashboard"},
+		{`"name":"topics:indexpattern-datasource-layer-topics-layer"`, `"name":"topics:layer"`, "is not used"},
+		{`\"name\":\"indexpattern-datasource-layer-topics-layer\"`, `\"name\":\"indexpattern-datasource-layer-topics\"`, "its own reference"},
+		{`"name":"controlGroup_agent:optionsListDataView"`, `"name":"agent:optionsListDataView"`, "is not used"},
+		{`\"fieldName\":\"agent_name\"`, `\"fieldName\":\"summary\"`, "control can't aggregate field summary, a text"},
+		{`\"type\":\"optionsListControl\"`, `\"type\":\"listControl\"`, "is a listControl"},
+		{`\"w\":8,\"x\":40`, `\"w\":8,\"x\":41`, "off the grid"},
+		{`\"w\":8,\"x\":40`, `\"w\":8,\"x\":39`, "overlap"},
+		{`\"i\":\"to-do\"`, `\"i\":\"todo\"`, "has the grid's todo"},
+		{`\"columnOrder\":[\"calls\"]`, `\"columnOrder\":[]`, "is not the columns"},
+		{`\"columnOrder\":[\"topic\",\"calls\"]`, `\"columnOrder\":[\"calls\",\"topic\"]`, "comes after a number"},
+		{`\"sourceField\":\"topics\"`, `\"sourceField\":\"topic.text\"`, "terms can't aggregate field topic.text"},
+		{`\"sourceField\":\"talk_ratio\"`, `\"sourceField\":\"turns.seq\"`, "nested field turns.seq"},
+		{`\"sourceField\":\"duration\"`, `\"sourceField\":\"seconds\"`, "unknown field seconds"},
+		{`\"operationType\":\"average\"`, `\"operationType\":\"mean\"`, "unknown operation mean"},
+		{`\"sourceField\":\"___records___\"`, `\"sourceField\":\"Records\"`, "counts Records"},
+		{`\"columnId\":\"calls\",\"type\":\"column\"`, `\"columnId\":\"call\",\"type\":\"column\"`, "order by call is no column"},
+		{`\"references\":[\"successX2\"]`, `\"references\":[\"successX3\"]`, "reference successX3 is no column"},
+		{`\"args\":[\"successX0\"`, `\"args\":[\"success0\"`, "argument success0 is no column"},
+		{`count(kql='ai_success : *')`, `count(kql='success : *')`, "unknown field success"},
+		{`\"query\":\"sentiment : neutral\"`, `\"query\":\"sentiment : \"`, "no word"},
+		{`\"metricAccessor\":\"calls\"`, `\"metricAccessor\":\"call\"`, "metricAccessor is call, which is no column"},
+		{`,\"metricAccessor\":\"calls\"`, ``, "column calls is not shown"},
+		{`\"layerId\":\"topics-layer\"`, `\"layerId\":\"layer\"`, "layerId is layer"},
+		{`\"key\":\"is_test\"`, `\"key\":\"test\"`, "unknown field test"},
 	} {
 		broken := bytes.ReplaceAll(b, []byte(c[0]), []byte(c[1]))
 		if bytes.Equal(broken, b) {
@@ -195,7 +127,7 @@ func TestBrokenBundlesAreFound(t *testing.T) {
 }
 
 func TestApplyKibana(t *testing.T) {
-	bundle, err := KibanaBundle()
+	bundle, err := KibanaBundle("call-transcripts")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +136,15 @@ func TestApplyKibana(t *testing.T) {
 		status       int
 		want         string // "" is success
 	}{
-		{"imported", `{"success":true,"successCount":2,"warnings":[]}`, 200, ""},
+		{"imported", `{"success":true,"successCount":7,"warnings":[]}`, 200, ""},
 		{"conflict", `{"success":false,"successCount":1,"errors":[{"id":"x","type":"search","error":{"type":"conflict"}}]}`, 200, "search x: conflict"},
 		{"missing reference", `{"success":false,"errors":[{"id":"x","type":"search","error":{"type":"missing_references","references":[{"type":"index-pattern","id":"y"}]}}]}`, 200, "missing_references index-pattern y"},
-		{"errors beside success", `{"success":true,"successCount":2,"errors":[{"id":"x","type":"search","error":{"type":"unknown"}}]}`, 200, "search x: unknown"},
-		{"no success", `{"success":false}`, 200, "0 of 2 objects"},
-		{"too few", `{"success":true,"successCount":1}`, 200, "1 of 2 objects"},
+		{"errors beside success", `{"success":true,"successCount":7,"errors":[{"id":"x","type":"search","error":{"type":"unknown"}}]}`, 200, "search x: unknown"},
+		{"no success", `{"success":false}`, 200, "0 of 7 objects"},
+		{"too few", `{"success":true,"successCount":1}`, 200, "1 of 7 objects"},
 		{"newer version", `{"statusCode":422,"message":"Document has a newer version"}`, 422, "HTTP 422 Document has a newer version"},
+		{"no such space", `{"statusCode":404,"message":"Not Found"}`, 404, "is there such a space"},
+		{"wrong key", `{"statusCode":401}`, 401, "the API key"},
 		{"forbidden", `{"message":"Forbidden"}`, 403, "Saved Objects Management"},
 		{"not Kibana", `<html>`, 200, "is this the address of Kibana"},
 	} {
@@ -233,7 +167,7 @@ func TestApplyKibana(t *testing.T) {
 				io.WriteString(w, c.answer)
 			}))
 			defer srv.Close()
-			err := ApplyKibana(t.Context(), srv.URL+"/s/support/", KibanaAuth{APIKey: "k"})
+			_, err := ApplyKibana(t.Context(), srv.URL+"/", "support", KibanaAuth{APIKey: "k"}, "call-transcripts")
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
@@ -243,7 +177,7 @@ func TestApplyKibana(t *testing.T) {
 
 func TestApplyKibanaKeepsThePasswordToItself(t *testing.T) {
 	for _, address := range []string{"http://u:hunter2@127.0.0.1:1", "http://u:hunter2@a b", "u:hunter2@x"} {
-		if err := ApplyKibana(t.Context(), address, KibanaAuth{}); err == nil || strings.Contains(err.Error(), "hunter2") {
+		if _, err := ApplyKibana(t.Context(), address, "support", KibanaAuth{}, "call-transcripts"); err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -251,10 +185,28 @@ func TestApplyKibanaKeepsThePasswordToItself(t *testing.T) {
 		if u, p, _ := r.BasicAuth(); u != "u" || p != "hunter2" {
 			t.Errorf("got user %q", u)
 		}
-		io.WriteString(w, `{"success":true,"successCount":2}`)
+		io.WriteString(w, `{"success":true,"successCount":7}`)
 	}))
 	defer srv.Close()
-	if err := ApplyKibana(t.Context(), strings.Replace(srv.URL, "//", "//u:hunter2@", 1), KibanaAuth{}); err != nil {
+	if _, err := ApplyKibana(t.Context(), strings.Replace(srv.URL, "//", "//u:hunter2@", 1), "", KibanaAuth{}, "call-transcripts"); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestSpaceOfKibana(t *testing.T) {
+	f := func(address, space, want string) {
+		t.Helper()
+		got, err := spaceAddress(address, space)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s, %s: got %s, want %s", address, space, got, want)
+		}
+	}
+	f("http://k:5601", "", "http://k:5601")
+	f("http://k:5601/", "support", "http://k:5601/s/support")
+	f("https://k/base", "support", "https://k/base/s/support")
+	f("http://k:5601/s/other", "support", "already leads to a space")
+	f("http://k:5601", "../x", "small letters")
 }

@@ -126,7 +126,7 @@ func TestPhrasesAsTheyWereSaid(t *testing.T) {
 	f(exact, "I need to cancel", "cancel-no-reason")
 	f(exact, "I need to cancelled", "")
 	f(`{"match_phrase":{"transcript_text":%q}}`, "I need to cancelled", "cancel-no-reason") // stems
-	f(exact, "not right now", "cancel-no-reason")                                            // a word that english leaves out
+	f(exact, "not right now", "cancel-no-reason")                                           // a word that english leaves out
 	f(exact, "NO PROBLEM", "running-late")
 	// What Kibana sends for: user_text : refund or user_text : money
 	f(`{"bool":{"should":[{"match":{"user_text":"refund"}},{"match":{"user_text":%q}}],"minimum_should_match":1}}`, "money", "double-charge")
