@@ -61,6 +61,13 @@ plugins: ## bin/plugins/NAME of each plugins/NAME
 # Made again only where something of it is newer: pip takes a while.
 DETECT_LANGUAGE := bin/plugins/detect-language/detect-language
 
+# The time of the commit, so that the same commit gives the same digest.
+CREATED := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null || echo 0))
+
+.PHONY: image
+image: ## dist/image: the image for amd64 and arm64 as an OCI tarball, and its SBOM; no container engine, no base
+	@go -C deploy/image run . -version '$(VERSION:v%=%)' -commit '$(COMMIT)' -created $(CREATED)
+
 .PHONY: plugins-python
 plugins-python: $(DETECT_LANGUAGE) ## bin/plugins/NAME of each plugins/NAME in Python, with its libraries
 
