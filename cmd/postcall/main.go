@@ -64,8 +64,25 @@ It is configured by environment variables; "postcall config" lists them.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
-	root.AddCommand(serveCommand(), sendCommand(), transformCommand(), redactCommand(), mappingCommand(), migrateCommand(), doctorCommand(),
-		statusCommand(), auditCommand(), pluginCommand(), deadCommand(), replayCommand(), importCommand(), demoDataCommand(), assetsCommand(), configCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(),
+		sendCommand(),
+		transformCommand(),
+		redactCommand(),
+		mappingCommand(),
+		migrateCommand(),
+		doctorCommand(),
+		statusCommand(),
+		auditCommand(),
+		pluginCommand(),
+		deadCommand(),
+		replayCommand(),
+		importCommand(),
+		demoDataCommand(),
+		assetsCommand(),
+		configCommand(),
+		versionCommand(),
+	)
 	for _, c := range root.Commands() {
 		wrapArgs(c)
 	}
