@@ -9,6 +9,7 @@ type Config struct {
 	HTTPAddr        string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
 	AdminAddr       string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
 	WebhookSecret   Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
+	EncryptionKey   Secret        `split_words:"true" desc:"key that the embedded streams are encrypted with on disk; empty leaves them plain; to rotate it, the new one before the old one for a start"`
 	RedactKey       Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
 	RedactPolicy    string        `split_words:"true" desc:"file of redaction rules; empty uses the built-in policy"`
 	Topics          string        `desc:"file of topic rules (YAML); empty uses the built-in taxonomy"`

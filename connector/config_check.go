@@ -20,6 +20,7 @@ import (
 const (
 	minWebhookSecret = 8
 	minRedactKey     = 16
+	minEncryptionKey = 32
 )
 
 // minPluginMemory has room for a plugin that does nothing.
@@ -183,6 +184,14 @@ func (c *Config) checkSecrets(k *checker) {
 		k.want(len(key) >= minRedactKey, "POSTCALL_REDACT_KEY", "secret",
 			fmt.Sprintf("one of its keys has fewer than %d characters", minRedactKey), "make one with openssl rand -hex 32")
 	}
+	const encryption = "POSTCALL_ENCRYPTION_KEY"
+	for _, key := range c.EncryptionKeys() {
+		k.want(len(key) >= minEncryptionKey, encryption, "secret",
+			fmt.Sprintf("one of its keys has fewer than %d characters", minEncryptionKey), "make one with openssl rand -hex 32")
+	}
+	k.want(len(c.EncryptionKeys()) <= 2, encryption, "secret", "it has more than two keys", "name the new one and the one before it: the streams are under one of them")
+	k.want(len(c.EncryptionKeys()) == 0 || c.NATS.URL == "", encryption, "secret", "POSTCALL_NATS_URL is set too",
+		"leave it out: an external JetStream is encrypted by its own configuration")
 	k.want(c.Elasticsearch.APIKey == "" || c.Elasticsearch.Password == "", "POSTCALL_ELASTICSEARCH_API_KEY", "secret",
 		"POSTCALL_ELASTICSEARCH_PASSWORD is set too", "set one of the two")
 	k.want(c.Elasticsearch.Password == "" || c.Elasticsearch.Username != "", "POSTCALL_ELASTICSEARCH_USERNAME", "text",

@@ -17,25 +17,29 @@ import (
 const (
 	markerName   = "postcall.json"
 	markerFormat = 1
-	keyNone      = "none" // the streams are not encrypted
+	keyNone      = "none" // in the place of a key's fingerprint: the streams are not encrypted
 )
 
 type marker struct {
 	Format   int                  `json:"format"`
 	Complete bool                 `json:"complete"`
-	Key      string               `json:"key"` // fingerprint of the encryption key of the streams
+	Key      string               `json:"key"`               // fingerprint of the operator's key; see encryption.go
+	Wrapped  []byte               `json:"wrapped,omitempty"` // the server's key, encrypted with it
 	Streams  map[string]time.Time `json:"streams"`
+
+	stream []byte // the server's key
 }
 
-// readMarker returns the directory's marker; in an empty directory it writes an incomplete one first.
-func readMarker(dir string) (*marker, error) {
+// readMarker returns the directory's marker, and an error where its streams are under none of the keys; in an empty directory it writes an incomplete one first.
+func readMarker(dir string, keys []string) (*marker, error) {
 	path := filepath.Join(dir, markerName)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Stat(filepath.Join(dir, "jetstream")); err == nil {
 			return nil, fmt.Errorf("%s holds streams but no %s: restore that file, or start with an empty POSTCALL_DATA_DIR", dir, markerName)
 		}
-		m := marker{Format: markerFormat, Key: keyNone}
+		m := marker{Format: markerFormat}
+		m.newStreamKey(keys)
 		return &m, writeMarker(dir, m)
 	}
 	if err != nil {
@@ -48,10 +52,11 @@ func readMarker(dir string) (*marker, error) {
 	if m.Format != markerFormat {
 		return nil, fmt.Errorf("%s has format %d, this postcall knows %d: start the version that wrote it", path, m.Format, markerFormat)
 	}
-	if m.Key != keyNone {
-		return nil, fmt.Errorf("%s says that the streams are encrypted with key %s, and none is configured", path, m.Key)
+	again, err := m.unwrap(dir, keys)
+	if err == nil && again {
+		err = writeMarker(dir, m)
 	}
-	return &m, nil
+	return &m, err
 }
 
 // writeMarker replaces the marker atomically and durably.

@@ -74,7 +74,7 @@ func TestExchangedStreamsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	c := Connector{Config: testConfig(dir), Sinks: []Sink{{"a", newStore(), 1}}, Log: discard()}
 	start(t, c).stop()
-	m, err := readMarker(dir)
+	m, err := readMarker(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,7 +156,7 @@ func TestNothingIsCreatedBesideStreams(t *testing.T) {
 	dir := t.TempDir()
 	c := Connector{Config: testConfig(dir), Sinks: []Sink{{"a", newStore(), 1}}, Log: discard()}
 	start(t, c).stop()
-	m, err := readMarker(dir)
+	m, err := readMarker(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

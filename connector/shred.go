@@ -73,8 +73,9 @@ func blocksOf(dir, stream string) string {
 	return filepath.Join(dir, "jetstream", "jetstream", "$G", "streams", stream, "msgs")
 }
 
-// finishShredding cleans the files of the streams that the notes name. The server must not run.
-func finishShredding(dir string, log *slog.Logger) error {
+// finishShredding cleans the files of the streams that the notes name. The server must not run. Encrypted blocks can't be read
+// here: there only files that a server left go, and what else is removed stays as ciphertext until its block goes.
+func finishShredding(dir string, encrypted bool, log *slog.Logger) error {
 	dir, root := filepath.Join(dir, shredDir), dir
 	notes, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(notes) == 0) {
@@ -86,7 +87,7 @@ func finishShredding(dir string, log *slog.Logger) error {
 	for _, n := range notes {
 		// Where a stream keeps one message of a subject, the one before is removed without a tombstone.
 		single := n.Name() != streamBatches && n.Name() != streamIntake
-		removed, err := cleanBlocks(blocksOf(root, n.Name()), single)
+		removed, err := cleanBlocks(blocksOf(root, n.Name()), single, encrypted)
 		if err == nil {
 			err = os.Remove(filepath.Join(dir, n.Name()))
 		}
@@ -99,7 +100,7 @@ func finishShredding(dir string, log *slog.Logger) error {
 }
 
 // cleanBlocks takes removed messages out of a stream's blocks, and files that a server left when it died.
-func cleanBlocks(dir string, single bool) (removed int, err error) {
+func cleanBlocks(dir string, single, encrypted bool) (removed int, err error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, err
@@ -118,6 +119,9 @@ func cleanBlocks(dir string, single bool) (removed int, err error) {
 				return 0, err
 			}
 		}
+	}
+	if encrypted {
+		return 0, nil
 	}
 	slices.Sort(blocks) // in which they were written
 	path := func(block int) string { return filepath.Join(dir, strconv.Itoa(block)+".blk") }

@@ -85,17 +85,17 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		if s.lock, err = lockDir(cfg.DataDir); err != nil {
 			return nil, err
 		}
-		if mark, err = readMarker(cfg.DataDir); err != nil {
+		if mark, err = readMarker(cfg.DataDir, cfg.EncryptionKeys()); err != nil {
 			return nil, err
 		}
 		if s.marks, err = openHighWater(cfg.DataDir); err != nil {
 			return nil, err
 		}
-		if err = finishShredding(cfg.DataDir, log); err != nil {
+		if err = finishShredding(cfg.DataDir, mark.Key != keyNone, log); err != nil {
 			return nil, err
 		}
 		s.dir = cfg.DataDir
-		if s.srv, err = startServer(cfg, log); err != nil {
+		if s.srv, err = startServer(cfg, mark.serverKey(), log); err != nil {
 			return nil, err
 		}
 		err = s.connect("", nats.InProcessServer(s.srv))
@@ -160,7 +160,8 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 		}
 	}
 	if s.srv != nil && create {
-		return writeMarker(cfg.DataDir, marker{Format: markerFormat, Complete: true, Key: keyNone, Streams: created})
+		mark.Complete, mark.Streams = true, created
+		return writeMarker(cfg.DataDir, *mark)
 	}
 	return nil
 }
@@ -233,11 +234,12 @@ func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig
 }
 
 // startServer runs JetStream in this process. It opens no port; every write is synced before its ack.
-func startServer(cfg Config, log *slog.Logger) (*server.Server, error) {
+func startServer(cfg Config, key string, log *slog.Logger) (*server.Server, error) {
 	srv, err := server.NewServer(&server.Options{
 		ServerName: "postcall", DontListen: true, NoSigs: true,
 		JetStream: true, SyncAlways: true, StoreDir: filepath.Join(cfg.DataDir, "jetstream"),
 		MaxPayload: embeddedMaxPayload, JetStreamMaxStore: math.MaxInt64 / 2, JetStreamMaxMemory: 64 << 20,
+		JetStreamKey: key, JetStreamCipher: server.AES,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("configure the embedded JetStream: %w", err)
