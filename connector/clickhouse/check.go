@@ -26,7 +26,29 @@ func (l *Loader) Check(ctx context.Context) error {
 	if err := l.checkColumns(ctx); err != nil {
 		return err
 	}
-	return l.checkWindow(ctx)
+	if err := l.checkCopy(ctx); err != nil {
+		return err
+	}
+	for _, t := range []string{table, factsTable} {
+		if err := l.checkWindow(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkCopy says whether what metrics read is kept up: nothing else would notice that it isn't.
+func (l *Loader) checkCopy(ctx context.Context) error {
+	var n uint64
+	err := l.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = ? AND name = ? AND engine = 'MaterializedView'", l.database, factsCopy).Scan(&n)
+	if err != nil {
+		return explain(ctx, "look for "+l.database+"."+factsCopy, err)
+	}
+	if n == 0 {
+		return connector.Paused(fmt.Errorf("materialized view %s.%s is missing, so metrics would miss calls, or the user may not see it; "+
+			"run: DELETE FROM %s.schema_migrations WHERE version = %d, and then %s", l.database, factsCopy, l.database, factsMigration, cureMigrate))
+	}
+	return nil
 }
 
 // Ping says whether the server answers and accepts the user, and returns its version.
@@ -79,7 +101,7 @@ func (l *Loader) checkColumns(ctx context.Context) error {
 	return nil
 }
 
-func (l *Loader) checkWindow(ctx context.Context) error {
+func (l *Loader) checkWindow(ctx context.Context, table string) error {
 	var engine, full string
 	err := l.conn.QueryRow(ctx, "SELECT engine, engine_full FROM system.tables WHERE database = ? AND name = ?", l.database, table).Scan(&engine, &full)
 	if err != nil {

@@ -10,8 +10,12 @@ import (
 	"github.com/postcall/postcall/transforms"
 )
 
-// table is where rows go.
-const table = "calls_raw"
+const (
+	// table is where rows go.
+	table = "calls_raw"
+	// factsTable is where the materialized view factsCopy puts what metrics need of them, since factsMigration.
+	factsTable, factsCopy, factsMigration = "call_facts_raw", "call_facts_copy", 5
+)
 
 // column is a column of the insert: its name in the table and how it is filled from the events of a scratch.
 // Filling copies: nothing of an event is kept.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	chgo "github.com/ClickHouse/clickhouse-go/v2"
@@ -162,11 +163,18 @@ func (m *Migrator) record(ctx context.Context, mg *Migration) error {
 		uint32(mg.Version), mg.Name, mg.source.checksum, mg.AppliedAt.UnixMilli())
 }
 
+// copyTimeout is for a migration that copies what is stored: ten million calls take a minute or two.
+const copyTimeout = 6 * time.Hour
+
 // exec runs a statement that can be repeated. Another Apply at the same moment can get into its way between the check
 // and the creation: it is tried again.
 func (m *Migrator) exec(ctx context.Context, statement string) (err error) {
+	timeout := m.timeout
+	if strings.HasPrefix(uncommented(statement), "INSERT") {
+		timeout = max(timeout, copyTimeout)
+	}
 	for range 5 {
-		ctx, cancel := withDeadline(ctx, m.timeout)
+		ctx, cancel := withDeadline(ctx, timeout)
 		err = m.conn.Exec(ctx, statement)
 		cancel()
 		if !isCode(err, codeTableExists, codeDatabaseExists, codeUnknownTable, codeUnknownDatabase) {
@@ -174,6 +182,14 @@ func (m *Migrator) exec(ctx context.Context, statement string) (err error) {
 		}
 	}
 	return err
+}
+
+// uncommented is a statement without the comments before it.
+func uncommented(statement string) string {
+	for strings.HasPrefix(statement, "--") {
+		_, statement, _ = strings.Cut(statement, "\n")
+	}
+	return strings.TrimSpace(statement)
 }
 
 // unchanged returns an error that says what to do about the migrations that this release has with another text.

@@ -101,7 +101,8 @@ func TestEveryTableAndColumnHasAComment(t *testing.T) {
 	if got := one[[]string](t, conn, "SELECT groupArray(name) FROM system.tables"+where); len(got) > 0 {
 		t.Errorf("tables without a comment: %v", got)
 	}
-	if got := one[[]string](t, conn, "SELECT groupArray(table || '.' || name) FROM system.columns"+where); len(got) > 0 {
+	// What only copies shows nobody anything.
+	if got := one[[]string](t, conn, "SELECT groupArray(table || '.' || name) FROM system.columns"+where+" AND table != '"+factsCopy+"'"); len(got) > 0 {
 		t.Errorf("columns without a comment: %v", got)
 	}
 	got := one[[]string](t, conn, "SELECT groupArray(v.name) FROM system.columns v INNER JOIN system.columns r ON v.name = r.name AND v.database = r.database "+
@@ -135,6 +136,10 @@ func TestClusterDDLParses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range statements {
+			if strings.HasPrefix(uncommented(s), "INSERT") { // on one replica; the others fetch it
+				exec(t, conn, "EXPLAIN AST "+s)
+				continue
+			}
 			if !strings.Contains(s, "ON CLUSTER '{cluster}'") {
 				t.Errorf("%s has a statement without ON CLUSTER: %.80s", src, s)
 			}
@@ -149,7 +154,8 @@ func TestClusterDDLParses(t *testing.T) {
 // Two at once, and a second run after a failure, are harmless only if every statement can be repeated.
 func TestEveryStatementCanBeRepeated(t *testing.T) {
 	ok := regexp.MustCompile(`^(CREATE (TABLE|MATERIALIZED VIEW|DICTIONARY) IF NOT EXISTS|CREATE OR REPLACE|DROP \w+ IF EXISTS|` +
-		`ALTER TABLE \S+ (ADD (COLUMN|INDEX|PROJECTION) IF NOT EXISTS|DROP (COLUMN|INDEX|PROJECTION) IF EXISTS|MODIFY|COMMENT))`)
+		`ALTER TABLE \S+ (ADD (COLUMN|INDEX|PROJECTION) IF NOT EXISTS|DROP (COLUMN|INDEX|PROJECTION) IF EXISTS|MODIFY|COMMENT)|` +
+		`INSERT INTO postcall\.call_facts_raw\s+SELECT)`) // a ReplacingMergeTree takes the same rows again
 	for _, src := range everySource(t) {
 		statements, err := target{database: "postcall"}.render(src)
 		if err != nil {

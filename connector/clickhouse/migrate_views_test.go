@@ -109,7 +109,7 @@ func TestMigrateFromEachEarlierVersion(t *testing.T) {
 
 // What has been applied somewhere is never changed, since `migrate` then refuses to go on there.
 func TestMigrationsNeverChange(t *testing.T) {
-	want := []string{"2dbe5076", "eed682f3", "456592a6", "3280d0db", "30973ec0"}
+	want := []string{"2dbe5076", "eed682f3", "456592a6", "3280d0db", "30973ec0", "2ccf988f"}
 	srcs, err := sources()
 	if err != nil {
 		t.Fatal(err)
