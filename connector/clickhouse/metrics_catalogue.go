@@ -62,10 +62,10 @@ var Metrics = []Metric{
 	}, {
 		Name: "repeat_callers", Repeats: true, Definition: "Callers who had also called within the 7 days before; outbound calls and unknown callers don't count",
 		Columns: []Column{
-			{"callers", "UInt64", Callers, "Different callers", "uniqExact(tenant, customer_key)"},
-			{"repeaters", "UInt64", Callers, "Callers who had also called within the 7 days before", "uniqExactIf(tenant, customer_key, calls_before > 0)"},
+			{"callers", "UInt64", Callers, "Different callers", "uniqExact(tenant, caller)"},
+			{"repeaters", "UInt64", Callers, "Callers who had also called within the 7 days before", "uniqExactIf(tenant, caller, calls_before > 0)"},
 			{"repeat_rate", "Nullable(Float64)", Share, "Share of repeaters in callers",
-				"uniqExactIf(tenant, customer_key, calls_before > 0) / nullIf(uniqExact(tenant, customer_key), 0)"},
+				"uniqExactIf(tenant, caller, calls_before > 0) / nullIf(uniqExact(tenant, caller), 0)"},
 		},
 	}, {
 		Name: "calls_by_hour", Definition: "When calls come: by weekday and hour in the business time zone", Key: []string{"weekday", "hour"},
@@ -119,14 +119,14 @@ var Metrics = []Metric{
 			count("without_duration", "Calls without a duration", "duration IS NULL"),
 			count("without_transcript", "Calls without a transcript", "turns = 0"),
 			count("without_ending", "Calls that don't say how they ended", "ended_reason = ''"),
-			count("without_caller", "Calls without the number of the caller", "customer_key = ''"),
+			count("without_caller", "Calls without the number of the caller", "caller = 0"),
 			count("without_topic", "Calls without any topic", "topic = '' AND empty(topics)"),
 			count("unread_sentiment", "Calls whose sentiment is not understood", "sentiment_raw != '' AND sentiment = ''"),
 			count("unread_success", "Calls whose ai_success is neither yes nor no", "ai_success_raw != '' AND ai_success IS NULL"),
 			count("unread_follow_up", "Calls whose followUp is neither yes nor no", "follow_up_raw != '' AND follow_up IS NULL"),
 			count("wrong_times", "Calls that end before they start, or arrive before they end", "call_ended < c.call_started OR received_at < call_ended"),
 			share("complete_rate", "Share of calls with a duration, a transcript, an ending, a caller and a topic",
-				"duration IS NOT NULL AND turns > 0 AND ended_reason != '' AND customer_key != '' AND (topic != '' OR notEmpty(topics))", "true"),
+				"duration IS NOT NULL AND turns > 0 AND ended_reason != '' AND caller != 0 AND (topic != '' OR notEmpty(topics))", "true"),
 		},
 	},
 }

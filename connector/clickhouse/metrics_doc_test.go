@@ -22,9 +22,9 @@ A metric is a view of the database ` + "`postcall`" + ` with a row for each tena
 ` + "```sql\nSELECT day, calls, mean_seconds, p95_seconds FROM postcall.metric_handle_time WHERE day >= today() - 30 ORDER BY day\n```" + `
 
 Counts of several rows can be added up. Shares, means and percentiles can't: take the expression of the column over the view
-` + "`calls`" + ` instead, grouped by what you like.
+` + "`call_facts`" + ` instead, grouped by what you like.
 
-` + "```sql\nSELECT agent_name, avg(duration) AS mean, quantileExactInclusive(0.95)(duration) AS p95 FROM postcall.calls\nWHERE NOT is_test AND day >= today() - 30 GROUP BY agent_name\n```" + `
+` + "```sql\nSELECT agent_name, avg(duration) AS mean, quantileExactInclusive(0.95)(duration) AS p95 FROM postcall.call_facts\nWHERE NOT is_test AND day >= today() - 30 GROUP BY agent_name\n```" + `
 
 A share is between 0 and 1, and NULL where there is nothing to take a share of. Tests never count. A call counts once however often it
 is delivered or corrected, and one that was erased doesn't count. A call that a transform split counts once for each part.
@@ -39,7 +39,7 @@ func doc() []byte {
 	for i := range Metrics {
 		fmt.Fprintf(&b, "| [%s](#%s) | %s |\n", Metrics[i].Name, Metrics[i].Name, Metrics[i].Definition)
 	}
-	b.WriteString("\n## Dimensions\n\nWhat metrics can be grouped by. Those with a star belong to one metric.\n\n| dimension | | expression over `calls AS c` |\n|---|---|---|\n")
+	b.WriteString("\n## Dimensions\n\nWhat metrics can be grouped by. Those with a star belong to one metric.\n\n| dimension | | expression over `call_facts AS c` |\n|---|---|---|\n")
 	for _, d := range Dimensions {
 		star := ""
 		if d.Own {
