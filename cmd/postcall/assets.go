@@ -12,7 +12,7 @@ import (
 )
 
 func assetsCommand() *cobra.Command {
-	return groupCommand("assets", "Generate or import what people open: Kibana's objects", kibanaCommand())
+	return groupCommand("assets", "Generate or import what people open: Kibana's objects, Grafana's dashboards", kibanaCommand(), grafanaCommand())
 }
 
 func kibanaCommand() *cobra.Command {

@@ -27,29 +27,36 @@ var Metrics = []Metric{
 			count("calls", "Calls", "true"),
 			{"minutes", "Nullable(Float64)", Minutes, "Length of all calls together; NULL where no duration is known", "sum(duration) / 60"},
 		},
-	}, {
+	},
+	{
 		Name: "handle_time", Definition: "Average handle time (AHT): how long a call takes, with percentiles",
 		Columns: append([]Column{count("calls", "Calls whose duration is known", "duration IS NOT NULL")},
 			spread("seconds", Seconds, "Duration of a call", "duration")...),
-	}, {
+	},
+	{
 		Name: "ended_reasons", Definition: "How calls end", Key: []string{"ending"},
 		Columns: []Column{
 			count("calls", "Calls", "true"),
 			{"call_share", "Float64", Share, "Share of all calls of the same day", "count() / sum(count()) OVER ({{others}})"},
 		},
-	}, {
+	},
+	{
 		Name: "abandonment", Definition: "Calls that the caller hangs up within 10 seconds, or without having said a word, among all but outbound ones",
 		Columns: rate("abandoned", "abandonment_rate", "Calls not outbound whose ending is known", inbound+" AND ended_reason != ''", "Calls that were abandoned", abandoned),
-	}, {
+	},
+	{
 		Name: "transfers", Definition: "Calls that are handed to a person",
 		Columns: rate("transferred", "transfer_rate", "Calls whose ending is known", "ended_reason != ''", "Calls that were transferred", ending+" = 'transfer'"),
-	}, {
+	},
+	{
 		Name: "containment", Definition: "Calls that need no person: not transferred, failed or abandoned, and nobody has to follow up, among those that reached somebody",
 		Columns: rate("contained", "containment_rate", "Calls whose ending is known, without voicemail and calls not answered", ending+" NOT IN ('', 'voicemail', 'unreached')", "Calls that needed no person", contained),
-	}, {
+	},
+	{
 		Name: "ai_success", Definition: "Calls in which the agent reached its goal, among those that say so or not",
 		Columns: rate("successful", "success_rate", "Calls that say whether the agent reached its goal", "ai_success IS NOT NULL", "Calls in which it did", "ai_success"),
-	}, {
+	},
+	{
 		Name: "follow_up", Definition: "Calls after which somebody has to follow up, among those that say so or not",
 		Columns: rate("to_follow_up", "follow_up_rate", "Calls that say whether somebody has to follow up", "follow_up IS NOT NULL", "Calls after which somebody has to", "follow_up"),
 	},
@@ -59,42 +66,52 @@ var Metrics = []Metric{
 		Name: "first_call_resolution", Repeats: true,
 		Definition: "First calls of a caller (none in the 7 days before) that no other call of theirs follows within 7 days; calls of the last 7 days don't count yet",
 		Columns:    rate("resolved", "resolution_rate", "First calls whose 7 days are over", firstCall, "First calls that no other one followed", "calls_after = 0"),
-	}, {
+	},
+	{
 		Name: "repeat_callers", Repeats: true, Definition: "Callers who had also called within the 7 days before; outbound calls and unknown callers don't count",
 		Columns: []Column{
 			{"callers", "UInt64", Callers, "Different callers", "uniqExact(tenant, caller)"},
 			{"repeaters", "UInt64", Callers, "Callers who had also called within the 7 days before", "uniqExactIf(tenant, caller, calls_before > 0)"},
-			{"repeat_rate", "Nullable(Float64)", Share, "Share of repeaters in callers",
-				"uniqExactIf(tenant, caller, calls_before > 0) / nullIf(uniqExact(tenant, caller), 0)"},
+			{
+				"repeat_rate", "Nullable(Float64)", Share, "Share of repeaters in callers",
+				"uniqExactIf(tenant, caller, calls_before > 0) / nullIf(uniqExact(tenant, caller), 0)",
+			},
 		},
-	}, {
+	},
+	{
 		Name: "calls_by_hour", Definition: "When calls come: by weekday and hour in the business time zone", Key: []string{"weekday", "hour"},
 		Columns: []Column{count("calls", "Calls that started in that hour; 02 comes twice when the clocks go back", "true")},
-	}, {
+	},
+	{
 		Name: "talk_ratio", Definition: "Share of the agent in the words of a call",
 		Columns: append([]Column{count("calls", "Calls in which somebody spoke", "talk_ratio IS NOT NULL")},
 			spread("ratio", Share, "Share of the agent in the words of a call", "talk_ratio")...),
-	}, {
+	},
+	{
 		Name: "words_per_minute", Definition: "How fast both sides talk: their words per minute of the call",
 		Columns: append([]Column{count("calls", "Calls with a transcript and a duration", "words_per_minute IS NOT NULL")},
 			spread("wpm", WordsMinute, "Words of both sides per minute", "words_per_minute")...),
-	}, {
+	},
+	{
 		Name: "turns", Definition: "How often the speakers take turns in a call",
 		Columns: append([]Column{count("calls", "Calls with a transcript", "turns > 0")},
 			spread("turns", Turns, "Turns of a call with a transcript", "nullIf(turns, 0)")...),
-	}, {
+	},
+	{
 		Name: "unanswered_questions", Definition: "Questions the agent could not answer; order by asked for the top ones", Key: []string{"question"},
 		Columns: []Column{
 			{"asked", "UInt64", Items, "How often it was asked and not answered", "count()"},
 			{"last_asked", "DateTime64(3, 'UTC')", Moment, "Start of the last call in which it was", "max(c.call_started)"},
 		},
-	}, {
+	},
+	{
 		Name: "action_items", Definition: "What is to be done after calls; order by noted for the most frequent", Key: []string{"action_item"},
 		Columns: []Column{
 			{"noted", "UInt64", Items, "How often it was noted", "count()"},
 			{"last_noted", "DateTime64(3, 'UTC')", Moment, "Start of the last call in which it was", "max(c.call_started)"},
 		},
-	}, {
+	},
+	{
 		Name: "open_points", Definition: "What calls leave open: unanswered questions and action items",
 		Columns: []Column{
 			count("calls", "Calls", "true"),
@@ -103,7 +120,8 @@ var Metrics = []Metric{
 			share("unanswered_rate", "Share of calls with an unanswered question", "unanswered_count > 0", "true"),
 			share("action_item_rate", "Share of calls with an action item", "action_item_count > 0", "true"),
 		},
-	}, {
+	},
+	{
 		Name: "delivery_lag", Definition: "How late calls arrive: from their end to the webhook, and from there into ClickHouse, of the delivery that is valid",
 		Columns: []Column{
 			count("calls", "Calls whose end is known", "call_ended IS NOT NULL"),
@@ -112,7 +130,8 @@ var Metrics = []Metric{
 			quantile("load_p50", Seconds, "Median of the time from the webhook to this table", loading, "0.5"),
 			quantile("load_p95", Seconds, "The same, of 95 in 100 calls at most", loading, "0.95"),
 		},
-	}, {
+	},
+	{
 		Name: "data_quality", Definition: "What the senders leave out, or say in words that are not understood",
 		Columns: []Column{
 			count("calls", "Calls", "true"),
@@ -144,8 +163,10 @@ var mood = []Column{
 	count("mixed", "Mixed ones", "sentiment = 'mixed'"),
 	count("negative", "Negative ones", "sentiment = 'negative'"),
 	share("negative_rate", "Share of negative ones", "sentiment = 'negative'", "sentiment != ''"),
-	{"net_sentiment", "Nullable(Float64)", Score, "Share of positive ones less share of negative ones",
-		"avgOrNullIf((sentiment = 'positive') - (sentiment = 'negative'), sentiment != '')"},
+	{
+		"net_sentiment", "Nullable(Float64)", Score, "Share of positive ones less share of negative ones",
+		"avgOrNullIf((sentiment = 'positive') - (sentiment = 'negative'), sentiment != '')",
+	},
 }
 
 // count counts the calls of which a condition is true.

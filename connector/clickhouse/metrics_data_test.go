@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -73,9 +74,7 @@ func (d delivery) event(t testing.TB, version int64) transforms.Event {
 	if d.seconds > 0 {
 		body["duration"], body["callEnded"] = d.seconds, ended.Format(time.RFC3339Nano)
 	}
-	for k, v := range d.also {
-		body[k] = v
-	}
+	maps.Copy(body, d.also)
 	b, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)

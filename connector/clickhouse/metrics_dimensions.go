@@ -31,5 +31,5 @@ var Dimensions = []Dimension{
 
 // normal has the elements of a list in one spelling.
 func normal(list string) string {
-	return `arrayJoin(arrayMap(x -> trimBoth(replaceRegexpAll(lowerUTF8(x), '\\s+|[\\s.?!]+$', ' ')), c.` + list + `))`
+	return `arrayJoin(arrayMap(x -> trimBoth(replaceRegexpAll(lowerUTF8(x), '\\s+|[\\s.?!]+\\z', ' ')), c.` + list + `))`
 }
