@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -16,23 +17,38 @@ var defaultRules []byte
 
 // Limits of a file of rules.
 const (
-	maxTopics  = 1000
-	maxPhrases = 20000
-	maxName    = 100 // bytes
+	maxTopics   = 1000
+	maxPhrases  = 20000
+	maxPatterns = 200
+	maxPattern  = 300 // bytes
+	maxName     = 100 // bytes, of topics and aliases
+	maxPriority = 1000
 )
 
+// builtIn is what a file extends that adds to the built-in taxonomy.
+const builtIn = "built-in"
+
 type file struct {
-	Other  string `yaml:"other"`
-	Topics []rule `yaml:"topics"`
+	Extends       string    `yaml:"extends"`
+	Other         string    `yaml:"other"`
+	MinConfidence float64   `yaml:"min_confidence"`
+	Topics        []rule    `yaml:"topics"`
+	Vocabularies  yaml.Node `yaml:"vocabularies"`
 }
 
 type rule struct {
-	Name   string   `yaml:"name"`
-	Any    []string `yaml:"any"`
-	None   []string `yaml:"none"`
-	Fields []string `yaml:"fields"`
+	Name     string
+	Aliases  []string
+	Any      []string
+	Patterns []string
+	None     []string
+	Fields   []string
+	Priority *int
+	Topics   []rule
 
 	line int
+	base bool     // of the built-in taxonomy, which the file extends
+	weak []string // aliases that give way to others, as names do
 }
 
 // UnmarshalYAML reads a rule and remembers its line; unknown names are errors.
@@ -40,6 +56,7 @@ func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: a topic is a mapping with name and any", n.Line)
 	}
+	r.line = n.Line
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -47,28 +64,43 @@ func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 			return fmt.Errorf("line %d: %s is there twice: join the two", k.Line, k.Value)
 		}
 		seen[k.Value] = true
-		var err error
-		switch k.Value {
-		case "name":
-			err = v.Decode(&r.Name)
-		case "any":
-			r.Any, err = phrases(v)
-		case "none":
-			r.None, err = phrases(v)
-		case "fields":
-			r.Fields, err = phrases(v)
-		default:
-			return fmt.Errorf("line %d: unknown setting %q: a topic has name, any, none and fields", k.Line, k.Value)
-		}
-		if err != nil {
-			want := "a list of texts"
-			if k.Value == "name" {
-				want = "a text"
-			}
-			return fmt.Errorf("line %d: %s must be %s", v.Line, k.Value, want)
+		if err := r.set(k, v); err != nil {
+			return err
 		}
 	}
-	r.line = n.Line
+	return nil
+}
+
+func (r *rule) set(k, v *yaml.Node) (err error) {
+	want := "a list of texts"
+	switch k.Value {
+	case "name":
+		want, err = "a text", v.Decode(&r.Name)
+	case "aliases":
+		r.Aliases, err = phrases(v)
+	case "any":
+		r.Any, err = phrases(v)
+	case "patterns":
+		r.Patterns, err = phrases(v)
+	case "none":
+		r.None, err = phrases(v)
+	case "fields":
+		r.Fields, err = phrases(v)
+	case "priority":
+		var p int
+		want, err = "a whole number", v.Decode(&p)
+		r.Priority = &p
+	case "topics":
+		if v.Kind != yaml.SequenceNode {
+			return fmt.Errorf("line %d: topics must be a list of topics", v.Line)
+		}
+		return v.Decode(&r.Topics)
+	default:
+		return fmt.Errorf("line %d: unknown setting %q: a topic has name, aliases, any, patterns, none, fields, priority and topics", k.Line, k.Value)
+	}
+	if err != nil {
+		return fmt.Errorf("line %d: %s must be %s", v.Line, k.Value, want)
+	}
 	return nil
 }
 
@@ -93,28 +125,94 @@ func phrases(n *yaml.Node) ([]string, error) {
 // Parse makes a matcher of the rules in data. The name stands in errors, which name the line and say what to do; all
 // rules are checked before any error is returned.
 func Parse(name string, data []byte) (*Matcher, error) {
-	var f file
-	d := yaml.NewDecoder(strings.NewReader(string(data)))
-	d.KnownFields(true)
-	if err := d.Decode(&f); errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: no rules in it: the list topics needs at least one", name)
-	} else if err != nil {
-		return nil, fmt.Errorf("%s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
-	}
-	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: one YAML document only: remove what follows the ---", name)
-	}
-	if len(f.Topics) == 0 {
-		return nil, fmt.Errorf("%s: no rules in it: the list topics needs at least one", name)
-	}
-	m := &Matcher{other: strings.TrimSpace(f.Other)}
-	if m.other == "" {
-		m.other = Other
-	}
-	if err := m.compile(f.Topics); err != nil {
+	m, err := parse(data)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return m, nil
+}
+
+func parse(data []byte) (*Matcher, error) {
+	f, err := read(data)
+	if err != nil {
+		return nil, err
+	}
+	rules := f.Topics
+	switch {
+	case f.Extends != "" && f.Extends != builtIn:
+		return nil, fmt.Errorf("extends: %q is not there to extend: write %s, or leave it out", f.Extends, builtIn)
+	case f.Extends == builtIn, len(rules) == 0 && f.Vocabularies.Kind != 0:
+		base, err := read(defaultRules)
+		if err != nil {
+			return nil, err
+		}
+		rules = join(rules, base.Topics)
+	case len(rules) == 0:
+		return nil, errors.New("no rules in it: the list topics needs at least one")
+	}
+	m := &Matcher{other: strings.TrimSpace(f.Other), least: f.MinConfidence, words: newVocabularies()}
+	if m.other == "" {
+		m.other = Other
+	}
+	errs := []error{m.compile(rules)}
+	if m.least < 0 || m.least > 1 {
+		errs = append(errs, errors.New("min_confidence: a number from 0 (the default) to 1"))
+	}
+	var words yaml.Node
+	if err := yaml.Unmarshal(defaultVocabulary, &words); err != nil {
+		return nil, err
+	}
+	if err := m.words.read(words.Content[0]); err != nil {
+		return nil, err
+	}
+	if f.Vocabularies.Kind != 0 {
+		errs = append(errs, m.words.read(&f.Vocabularies))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// read decodes a file.
+func read(data []byte) (f file, err error) {
+	d := yaml.NewDecoder(strings.NewReader(string(data)))
+	d.KnownFields(true)
+	if err := d.Decode(&f); errors.Is(err, io.EOF) {
+		return f, errors.New("no rules in it: the list topics needs at least one")
+	} else if err != nil {
+		return f, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := d.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return f, errors.New("one YAML document only: remove what follows the ---")
+	}
+	return f, nil
+}
+
+// join puts the rules of a file before those that it extends. What has the same name becomes one rule, at its place in
+// the file: its lists are those of both.
+func join(own, base []rule) []rule {
+	out := slices.Clone(own)
+	for _, b := range base {
+		i := slices.IndexFunc(own, func(r rule) bool { return strings.EqualFold(strings.TrimSpace(r.Name), b.Name) })
+		if i < 0 {
+			b.base, b.weak, b.Aliases = true, b.Aliases, nil
+			b.Topics = join(nil, b.Topics)
+			out = append(out, b)
+			continue
+		}
+		r := &out[i]
+		r.weak, r.Any = b.Aliases, slices.Concat(r.Any, b.Any)
+		r.Patterns, r.None = slices.Concat(r.Patterns, b.Patterns), slices.Concat(r.None, b.None)
+		if r.Fields == nil {
+			r.Fields = b.Fields
+		}
+		if r.Priority == nil {
+			r.Priority = b.Priority
+		}
+		r.Topics = join(r.Topics, b.Topics)
+	}
+	return out
 }
 
 // Default returns the matcher of the built-in taxonomy, which is made for the phone agents of small businesses.
@@ -126,49 +224,8 @@ func Default() *Matcher {
 	return m
 }
 
-// compile checks the rules and adds them to the matcher.
-func (m *Matcher) compile(rules []rule) error {
-	var errs []error
-	fault := func(r *rule, format string, a ...any) {
-		errs = append(errs, fmt.Errorf("line %d, topic %q: %s", r.line, r.Name, fmt.Sprintf(format, a...)))
-	}
-	if len(rules) > maxTopics {
-		return fmt.Errorf("%d topics: at most %d", len(rules), maxTopics)
-	}
-	m.nodes = make([]node, 1)
-	lines, total := map[string]int{}, 0
-	for i := range rules {
-		r := &rules[i]
-		r.Name = strings.TrimSpace(r.Name)
-		switch line, twice := lines[strings.ToLower(r.Name)]; {
-		case r.Name == "":
-			fault(r, "it needs a name")
-		case len(r.Name) > maxName:
-			fault(r, "its name is longer than %d bytes", maxName)
-		case strings.EqualFold(r.Name, m.other):
-			fault(r, "that is the topic of calls without one: choose another name, or another one for other:")
-		case twice:
-			fault(r, "the name is taken by line %d: put all phrases under one of them", line)
-		}
-		lines[strings.ToLower(r.Name)] = r.line
-		if len(r.Any) == 0 {
-			fault(r, "it can never match: list its words under any:")
-		}
-		t := topic{name: r.Name}
-		var err error
-		if t.fields, err = fieldSet(r.Fields); err != nil {
-			fault(r, "%v", err)
-		}
-		m.topics = append(m.topics, t)
-		m.fields |= t.fields
-		for k, p := range slices.Concat(r.Any, r.None) {
-			if total++; total > maxPhrases {
-				return fmt.Errorf("more than %d phrases", maxPhrases)
-			}
-			if err := m.add(p, hit{topic: int32(i), none: k >= len(r.Any)}); err != nil {
-				fault(r, "phrase %q: %v", p, err)
-			}
-		}
-	}
-	return errors.Join(errs...)
-}
+// DefaultRules returns the text of the built-in taxonomy, to begin an own one with.
+func DefaultRules() string { return string(defaultRules) }
+
+// quoted is how a rule's text stands in the name of the rule.
+func quoted(kind, text string) string { return kind + " " + strconv.Quote(text) }

@@ -1,12 +1,12 @@
 package topics
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
-	"strings"
+	"math"
+	"math/bits"
+	"regexp"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Other is the topic of a call that no rule matches, unless the rules name another one.
@@ -24,7 +24,19 @@ type Turn struct {
 	Role, Content string
 }
 
-// field is a set of fields.
+// Result is what the rules make of a call.
+type Result struct {
+	// Topics are never empty. The first one is the main one: of the highest priority, of those the one with the highest
+	// confidence, of those the first in the file. The others are in the order of the file. Other stands alone.
+	Topics []string
+	// Confidence is that of the main topic, 0 to 1, with two digits; 0 where it is Other.
+	Confidence float64
+	// Rule says what made the main topic: a word, an alias or a pattern of the rules, and the field it was found in. It
+	// holds nothing of the call. It is empty where the topic is Other.
+	Rule string
+}
+
+// field is a set of fields. A field with a lower bit says more about what a call is about, and is read first.
 type field uint16
 
 const (
@@ -36,9 +48,28 @@ const (
 	fieldFollowUpReason
 	fieldUser
 	fieldAgent
+	fieldAlias // not one that a rule can name: the sender's topic is an alias
 
 	fieldsByDefault = fieldTopic | fieldPurpose | fieldSummary | fieldKeyPoints | fieldUser
+	fieldsOfTurns   = fieldUser | fieldAgent
+	fieldsShort     = fieldTopic | fieldPurpose | fieldSummary // where patterns are looked for
 )
+
+// fieldList has the fields in the order of their bits, each with how much a match in it alone is worth.
+var fieldList = [...]struct {
+	name       string
+	confidence float64
+}{
+	{"topic", 0.9},
+	{"purpose", 0.8},
+	{"summary", 0.7},
+	{"keyPoints", 0.6},
+	{"actionItems", 0.5},
+	{"followUpReason", 0.5},
+	{"user", 0.4},
+	{"agent", 0.3},
+	{"topic", 1},
+}
 
 var fieldNames = map[string]field{
 	"topic": fieldTopic, "purpose": fieldPurpose, "summary": fieldSummary, "keyPoints": fieldKeyPoints,
@@ -54,161 +85,45 @@ func fieldSet(names []string) (set field, err error) {
 		}
 		set |= f
 	}
-	if set == 0 {
-		set = fieldsByDefault
-	}
 	return set, nil
+}
+
+// confidence of a topic that was found in a set of fields: one less the chance that all of them are wrong.
+func (f field) confidence() float64 {
+	wrong := 1.0
+	for ; f != 0; f &= f - 1 {
+		wrong *= 1 - fieldList[bits.TrailingZeros16(uint16(f))].confidence
+	}
+	return math.Round(100*(1-wrong)) / 100
 }
 
 // Matcher gives calls their topics. It is safe for concurrent use.
 type Matcher struct {
-	other  string
-	topics []topic
-	fields field      // what any topic looks at
-	nodes  []node     // a trie of bytes; the first one is its root
-	first  [256]int32 // the children of the root by their byte: most words lead no further
-	pool   sync.Pool
+	other    string
+	least    float64 // confidence
+	topics   []topic
+	rules    []string           // what each phrase, alias and pattern is called
+	fields   field              // what any topic looks at
+	nodes    []node             // a trie of bytes; the first one is its root
+	first    [256]int32         // the children of the root by their byte: most words lead no further
+	aliases  map[string][]alias // by their key
+	patterns []pattern
+	words    *Vocabularies
+	pool     sync.Pool
 }
 
 type topic struct {
-	name   string
-	fields field
+	name     string
+	fields   field
+	priority int
+	parent   int32 // index of the topic that this one is a part of, -1 for none
 }
 
-// node is a place in the trie. Its links are indexes in Matcher.nodes, 0 for none.
-type node struct {
-	c              byte
-	follows        uint32 // the set of bytes that can follow, by their low five bits
-	child, sibling int32  // the first of these bytes, and another one that can stand here
-	word           int32  // where phrases go on behind a word that ends here
-	star           int32  // where they go on behind a word that begins like this
-	hits           []hit  // of the phrases that end here: behind a word
-}
+type alias struct{ topic, rule int32 }
 
-type hit struct {
-	topic int32
-	none  bool
-}
-
-// add puts a phrase into the trie.
-func (m *Matcher) add(phrase string, h hit) error {
-	for i := 1; i <= len(phrase); i++ {
-		if phrase[i-1] == '*' && (i == 1 || phrase[i-2] == ' ') {
-			return errors.New("a star stands alone: put it behind the beginning of a word")
-		}
-	}
-	at, n := int32(0), 0
-	for i := 0; ; n++ {
-		w, next := nextWord(nil, phrase, i)
-		if len(w) == 0 {
-			break
-		}
-		star := strings.HasPrefix(phrase[next:], "*")
-		if star && utf8.RuneCount(w) < 3 {
-			return errors.New("a star needs three letters before it")
-		}
-		for _, c := range w {
-			at = m.child(at, c)
-		}
-		if i = next; star {
-			at = m.follow(&m.nodes[at].star)
-			i++
-		} else {
-			at = m.follow(&m.nodes[at].word)
-		}
-	}
-	if n == 0 {
-		return errors.New("it has no word in it")
-	}
-	m.nodes[at].hits = append(m.nodes[at].hits, h)
-	return nil
-}
-
-// child returns the node behind a byte, which is made where there is none.
-func (m *Matcher) child(at int32, c byte) int32 {
-	link := &m.nodes[at].child
-	for *link != 0 && m.nodes[*link].c != c {
-		link = &m.nodes[*link].sibling
-	}
-	next := m.follow(link)
-	m.nodes[next].c = c
-	m.nodes[at].follows |= 1 << (c & 31)
-	if at == 0 {
-		m.first[c] = next
-	}
-	return next
-}
-
-// follow returns the node that a link leads to, which is made where there is none.
-func (m *Matcher) follow(link *int32) int32 {
-	next := *link
-	if next == 0 {
-		next = int32(len(m.nodes))
-		*link = next // append may move it
-		m.nodes = append(m.nodes, node{})
-	}
-	return next
-}
-
-// lower holds the letters and digits of ASCII in lower case, and 0 for all other bytes.
-var lower = func() (t [256]byte) {
-	for c := range byte(utf8.RuneSelf) {
-		if c-'a' < 26 || c-'0' < 10 {
-			t[c] = c
-		} else if c-'A' < 26 {
-			t[c] = c + 'a' - 'A'
-		}
-	}
-	return t
-}()
-
-// nextWord returns the first word of s from i on, in lower case, and where it ends. The word is put into buf.
-func nextWord(buf []byte, s string, i int) (word []byte, end int) {
-	buf = buf[:0]
-	for i < len(s) {
-		c := s[i]
-		if l := lower[c]; l != 0 {
-			buf = append(buf, l)
-			i++
-			continue
-		}
-		if c < utf8.RuneSelf {
-			if c == '\'' && len(buf) > 0 {
-				i++
-				continue
-			}
-			if len(buf) > 0 {
-				return buf, i
-			}
-			if c == '[' {
-				if end := tokenEnd(s, i); end > 0 {
-					return append(buf, '['), end
-				}
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
-			buf = utf8.AppendRune(buf, unicode.ToLower(r))
-		case r == '’':
-		case len(buf) > 0:
-			return buf, i
-		}
-		i += n
-	}
-	return buf, i
-}
-
-// tokenEnd returns the end of a redaction token such as "[PERSON]" at i, or 0. A token is a word that no phrase has.
-func tokenEnd(s string, i int) int {
-	for i++; i < len(s) && (s[i]-'A' < 26 || s[i] == '_' || s[i]-'0' < 10); i++ {
-	}
-	if i < len(s) && s[i] == ']' {
-		return i + 1
-	}
-	return 0
+type pattern struct {
+	alias
+	re *regexp.Regexp
 }
 
 // state is the work of one Match; it is reused.
@@ -216,110 +131,140 @@ type state struct {
 	word   []byte
 	active []int32 // the nodes that the words so far lead to
 	next   []int32
-	any    []bool // by topic
-	none   []bool
+	in     []field // by topic: where it was found
+	rule   []int32 // by topic: the first thing that was found
+	none   []bool  // by topic: whether something takes it away
 }
 
-// Match returns the topics of a call in the order of the rules, or other alone. The slice is never empty.
-func (m *Matcher) Match(c Call) []string {
+// found notes that a rule of a topic was found in a field.
+func (st *state) found(topic, rule int32, f field) {
+	if st.in[topic] == 0 {
+		st.rule[topic] = rule
+	}
+	st.in[topic] |= f
+}
+
+// Match returns what the rules make of a call.
+func (m *Matcher) Match(c Call) Result {
 	st, _ := m.pool.Get().(*state)
 	if st == nil {
-		st = &state{any: make([]bool, len(m.topics)), none: make([]bool, len(m.topics))}
+		n := len(m.topics)
+		st = &state{in: make([]field, n), rule: make([]int32, n), none: make([]bool, n)}
 	}
 	defer m.pool.Put(st)
-	clear(st.any)
+	clear(st.in)
 	clear(st.none)
-	m.read(st, fieldTopic, c.Topic)
-	m.read(st, fieldPurpose, c.Purpose)
-	m.read(st, fieldSummary, c.Summary)
-	m.read(st, fieldFollowUpReason, c.FollowUpReason)
+	m.readAlias(st, c.Topic)
+	m.readShort(st, fieldTopic, c.Topic)
+	m.readShort(st, fieldPurpose, c.Purpose)
+	m.readShort(st, fieldSummary, c.Summary)
 	for _, s := range c.KeyPoints {
 		m.read(st, fieldKeyPoints, s)
 	}
 	for _, s := range c.ActionItems {
 		m.read(st, fieldActionItems, s)
 	}
-	for i := range c.Turns {
-		f := fieldUser
-		if c.Turns[i].Role == "agent" {
-			f = fieldAgent
+	m.read(st, fieldFollowUpReason, c.FollowUpReason)
+	for _, f := range [...]field{fieldUser, fieldAgent} {
+		if m.fields&f == 0 {
+			continue
 		}
-		m.read(st, f, c.Turns[i].Content)
+		for i := range c.Turns {
+			if (c.Turns[i].Role == "agent") == (f == fieldAgent) {
+				m.read(st, f, c.Turns[i].Content)
+			}
+		}
 	}
-	var out []string
+	return m.decide(st)
+}
+
+// readAlias looks for what the sender calls the topic, as a whole.
+func (m *Matcher) readAlias(st *state, text string) {
+	if len(m.aliases) == 0 || text == "" || len(text) > maxName {
+		return
+	}
+	st.word = appendKey(st.word[:0], text)
+	for _, a := range m.aliases[string(st.word)] {
+		st.found(a.topic, a.rule, fieldAlias)
+	}
+}
+
+// readShort looks for phrases and for patterns.
+func (m *Matcher) readShort(st *state, f field, text string) {
+	m.read(st, f, text)
+	for i := range m.patterns {
+		p := &m.patterns[i]
+		if m.topics[p.topic].fields&f != 0 && text != "" && p.re.MatchString(text) {
+			st.found(p.topic, p.rule, f)
+		}
+	}
+}
+
+// decide makes the result of what was found. A topic that a part of it was found for is left out: Billing/Refund says
+// more than Billing.
+func (m *Matcher) decide(st *state) Result {
+	for i, in := range st.in {
+		if in != 0 && (st.none[i] && in&fieldAlias == 0 || in.confidence() < m.least) {
+			st.in[i] = 0
+		}
+	}
+	main, best, count := -1, 0.0, 0
 	for i := range m.topics {
-		if st.any[i] && !st.none[i] {
-			out = append(out, m.topics[i].name)
+		if parent := m.topics[i].parent; parent >= 0 && st.in[i] != 0 {
+			st.in[parent] = 0
 		}
 	}
-	if out == nil {
-		out = []string{m.other}
+	for i := range m.topics {
+		if st.in[i] == 0 {
+			continue
+		}
+		count++
+		c := st.in[i].confidence()
+		if main < 0 || cmp.Or(cmp.Compare(m.topics[i].priority, m.topics[main].priority), cmp.Compare(c, best)) > 0 {
+			main, best = i, c
+		}
 	}
-	return out
+	if main < 0 {
+		return Result{Topics: []string{m.other}}
+	}
+	names := append(make([]string, 0, count), m.topics[main].name)
+	for i := range m.topics {
+		if st.in[i] != 0 && i != main {
+			names = append(names, m.topics[i].name)
+		}
+	}
+	where := fieldList[bits.TrailingZeros16(uint16(st.in[main]))].name
+	if st.in[main]&fieldAlias != 0 {
+		where = "topic"
+	}
+	return Result{Topics: names, Confidence: best, Rule: m.rules[st.rule[main]] + " in " + where}
 }
 
 // Other returns the topic of calls that no rule matches.
 func (m *Matcher) Other() string { return m.other }
 
-// read walks the trie over the words of a text.
-func (m *Matcher) read(st *state, f field, text string) {
-	if m.fields&f == 0 {
-		return
-	}
-	st.active = st.active[:0]
-	for i := 0; i < len(text); {
-		st.word, i = nextWord(st.word, text, i)
-		if len(st.word) == 0 {
-			return
+// Has reports whether the rules can give a call this topic.
+func (m *Matcher) Has(name string) bool {
+	for i := range m.topics {
+		if m.topics[i].name == name {
+			return true
 		}
-		st.next = st.next[:0]
-		m.step(st, f, 0)
-		for _, at := range st.active {
-			m.step(st, f, at)
-		}
-		st.active, st.next = st.next, st.active
 	}
+	return name == m.other
 }
 
-// step follows the word from a node.
-func (m *Matcher) step(st *state, f field, at int32) {
-	for _, c := range st.word {
-		n := &m.nodes[at]
-		if n.follows>>(c&31)&1 == 0 {
-			return
-		}
-		if at == 0 {
-			at = m.first[c]
-		} else {
-			at = n.child
-		}
-		for at != 0 && m.nodes[at].c != c {
-			at = m.nodes[at].sibling
-		}
-		if at == 0 {
-			return
-		}
-		if star := m.nodes[at].star; star != 0 {
-			m.arrive(st, f, star)
+// LooksAtTurns reports whether any rule looks at what was said: without the transcript its topics can't be decided.
+func (m *Matcher) LooksAtTurns() bool { return m.fields&fieldsOfTurns != 0 }
+
+// NeedsTurns reports whether the topic of that name depends on what was said.
+func (m *Matcher) NeedsTurns(name string) bool {
+	for i := range m.topics {
+		if m.topics[i].name == name {
+			return m.topics[i].fields&fieldsOfTurns != 0
 		}
 	}
-	if word := m.nodes[at].word; word != 0 {
-		m.arrive(st, f, word)
-	}
+	return false
 }
 
-func (m *Matcher) arrive(st *state, f field, at int32) {
-	n := &m.nodes[at]
-	for _, h := range n.hits {
-		switch {
-		case m.topics[h.topic].fields&f == 0:
-		case h.none:
-			st.none[h.topic] = true
-		default:
-			st.any[h.topic] = true
-		}
-	}
-	if n.child != 0 {
-		st.next = append(st.next, at)
-	}
-}
+// Vocabularies returns the readings of raw spellings.
+func (m *Matcher) Vocabularies() *Vocabularies { return m.words }
