@@ -66,6 +66,7 @@ const (
 	tagTopics        = 36<<3 | 2
 	tagTopicsEmpty   = 37 << 3
 	tagIsTest        = 38 << 3
+	tagConfidence    = 39<<3 | 1
 	tagVersion       = 40 << 3
 	tagReceivedAt    = 41 << 3
 	tagCallStarted   = 42 << 3
@@ -121,6 +122,8 @@ var texts = [...]func(*Event) *string{
 	25: func(e *Event) *string { return &e.SentimentKind },
 	26: func(e *Event) *string { return &e.CustomerKey },
 	27: func(e *Event) *string { return &e.EmailKey },
+	28: func(e *Event) *string { return &e.TopicRule },
+	29: func(e *Event) *string { return &e.EndedReasonKind },
 }
 
 // counts finds the whole numbers of metrics by their field number.
@@ -154,6 +157,9 @@ func sizeEvent(e *Event) int {
 	}
 	if e.IsTest {
 		n += 3
+	}
+	if e.TopicConfidence != 0 {
+		n += 2 + 8
 	}
 	if e.Version != 0 {
 		n += 2 + protowire.SizeVarint(uint64(e.Version))
@@ -256,6 +262,9 @@ func (w *writer) event(e *Event) {
 	}
 	if e.IsTest {
 		w.varint(tagIsTest, 1)
+	}
+	if e.TopicConfidence != 0 {
+		w.double(tagConfidence, &e.TopicConfidence)
 	}
 	if e.Version != 0 {
 		w.varint(tagVersion, uint64(e.Version))

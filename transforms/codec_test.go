@@ -236,7 +236,7 @@ func toWire(e *Event) *wire.Event {
 		AiSuccess: e.AISuccess, RecordingUrl: e.RecordingURL, DashboardUrl: e.DashboardURL, EndedReason: e.EndedReason,
 		Extra: e.Extra, SentimentKind: e.SentimentKind, FollowUpBool: e.FollowUpBool, AiSuccessBool: e.AISuccessBool,
 		Topics: e.Topics, TopicsEmpty: e.Topics != nil && len(e.Topics) == 0, CustomerKey: e.CustomerKey, EmailKey: e.EmailKey,
-		IsTest: e.IsTest,
+		IsTest: e.IsTest, TopicConfidence: e.TopicConfidence, TopicRule: e.TopicRule, EndedReasonKind: e.EndedReasonKind,
 	}
 	for _, t := range e.Transcript {
 		w.Transcript = append(w.Transcript, &wire.Turn{Role: t.Role, Content: t.Content, Words: t.Words})

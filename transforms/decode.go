@@ -128,6 +128,8 @@ func decodeEvent(b []byte, e *Event) (unknown []byte, err error) {
 			}
 		case tagIsTest:
 			e.IsTest = r.number != 0
+		case tagConfidence:
+			r.double(&e.TopicConfidence)
 		case tagVersion:
 			e.Version = int64(r.number)
 		case tagReceivedAt:

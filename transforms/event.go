@@ -66,8 +66,13 @@ type Event struct {
 	SentimentKind string `json:"sentimentKind,omitempty"`
 	FollowUpBool  *bool  `json:"followUpBool,omitempty"`   // FollowUp read as yes or no; nil where it is neither
 	AISuccessBool *bool  `json:"ai_successBool,omitempty"` // AISuccess read as yes or no; nil where it is neither
-	// Topics are the topics of the operator's taxonomy (map-topics), never nil after that transform.
-	Topics []string `json:"topics,omitempty"`
+	// Topics are the topics of the operator's taxonomy (map-topics), the main one first, never nil after that transform.
+	// A part of a topic is "Billing/Refund".
+	Topics          []string `json:"topics,omitempty"`
+	TopicConfidence float64  `json:"topicConfidence,omitempty"` // of the first topic, 0 to 1; 0 where no rule matched
+	TopicRule       string   `json:"topicRule,omitempty"`       // the rule that made it; "" where none did
+	// EndedReasonKind is EndedReason in the vocabulary of map-topics, for example caller_hangup; "" where it has no word for it.
+	EndedReasonKind string `json:"endedReasonKind,omitempty"`
 
 	// Keyed hashes of the structured personal values, made before any transform from POSTCALL_REDACT_KEY. They let
 	// repeat callers be counted and a person be forgotten when the value itself is long gone.

@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,8 @@ var columns = []column{
 			s.refs = append(s.refs, s.intern(t))
 		}
 	}),
+	plain("topic_confidence", func(e *transforms.Event) float32 { return float32(e.TopicConfidence) }),
+	dimension("topic_rule", func(e *transforms.Event) string { return e.TopicRule }),
 	dimension("sentiment", func(e *transforms.Event) string { return e.SentimentKind }),
 	dimension("sentiment_raw", func(e *transforms.Event) string { return e.Sentiment }),
 	texts("key_points", func(e *transforms.Event) []string { return e.KeyPoints }),
@@ -64,7 +67,8 @@ var columns = []column{
 	text("follow_up_reason", func(e *transforms.Event) string { return e.FollowUpReason }),
 	plain("ai_success", func(e *transforms.Event) *bool { return e.AISuccessBool }),
 	dimension("ai_success_raw", func(e *transforms.Event) string { return e.AISuccess }),
-	dimension("ended_reason", func(e *transforms.Event) string { return e.EndedReason }),
+	dimension("ended_reason", func(e *transforms.Event) string { return cmp.Or(e.EndedReasonKind, e.EndedReason) }),
+	dimension("ended_reason_raw", func(e *transforms.Event) string { return e.EndedReason }),
 	text("recording_url", func(e *transforms.Event) string { return e.RecordingURL }),
 	text("dashboard_url", func(e *transforms.Event) string { return e.DashboardURL }),
 	{"extra", appendExtra},

@@ -150,6 +150,8 @@ func set(v reflect.Value) {
 		v.SetString("another value")
 	case reflect.Bool:
 		v.SetBool(!v.Bool())
+	case reflect.Float64:
+		v.SetFloat(0.5)
 	default:
 		v.SetInt(5)
 	}

@@ -133,6 +133,7 @@ func full() transforms.Event {
 		RecordingURL: "https://example.com/r/1", DashboardURL: "https://example.com/d/1", EndedReason: "caller_hangup",
 		Extra:         []byte(`{"campaign":"autumn","nested":{"a":[1,2]}}`),
 		SentimentKind: "positive", FollowUpBool: new(true), AISuccessBool: new(false), Topics: []string{"appointments", "billing"},
+		TopicConfidence: 0.75, TopicRule: `any "cleaning" in topic`, EndedReasonKind: "user_hangup",
 		CustomerKey: "ck1", EmailKey: "ek1", IsTest: true,
 		Metrics: transforms.Metrics{
 			Turns: 3, AgentTurns: 11, UserTurns: 12, AgentWords: 4000000, UserWords: 13, TalkRatio: new(0.8), WordsPerMinute: new(151.25),

@@ -22,21 +22,26 @@ func status(ctx context.Context, conn driver.Conn, t target) ([]Migration, error
 		return nil, err
 	}
 	all := pending(srcs[1:])
+	index := make(map[int]int, len(all))
+	for i := range all {
+		index[all[i].Version] = i
+	}
 	records, err := recorded(ctx, conn, "SELECT version, name, checksum, applied_at FROM "+t.Table("schema_migrations")+" FINAL ORDER BY version")
 	for _, r := range records {
 		mg := Migration{Version: int(r.version), Name: r.name, AppliedAt: r.appliedAt, State: Applied}
+		i, known := index[mg.Version]
 		switch {
 		case mg.Version == 0: // nobody records it
 			continue
-		case mg.Version >= len(srcs):
+		case !known:
 			mg.State = Newer
 			all = append(all, mg)
 			continue
-		case r.checksum != srcs[mg.Version].checksum:
+		case r.checksum != all[i].source.checksum:
 			mg.State = Changed
 		}
-		mg.source = srcs[mg.Version]
-		all[mg.Version-1] = mg
+		mg.source = all[i].source
+		all[i] = mg
 	}
 	return all, err
 }

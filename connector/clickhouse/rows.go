@@ -70,7 +70,7 @@ func checkFloats(e *transforms.Event) error {
 	for _, f := range [...]struct {
 		field string
 		value *float64
-	}{{"duration", e.Duration}, {"talkRatio", e.Metrics.TalkRatio}, {"wordsPerMinute", e.Metrics.WordsPerMinute}} {
+	}{{"duration", e.Duration}, {"topicConfidence", &e.TopicConfidence}, {"talkRatio", e.Metrics.TalkRatio}, {"wordsPerMinute", e.Metrics.WordsPerMinute}} {
 		if f.value != nil && (math.IsNaN(*f.value) || math.IsInf(*f.value, 0)) {
 			return fmt.Errorf("%s is not a finite number", f.field)
 		}

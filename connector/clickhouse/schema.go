@@ -38,22 +38,23 @@ type source struct {
 	text     string
 }
 
-// sources returns the embedded migrations in order; the first one makes schema_migrations and has version 0.
+// sources returns the embedded migrations in order; the first one makes schema_migrations and has version 0. Numbers can
+// be left out, so that work on several of them need not wait: what is pending is applied, whatever number it has.
 func sources() ([]source, error) {
 	entries, err := fs.ReadDir(files, "migrations")
 	if err != nil {
 		return nil, err
 	}
 	all := make([]source, 0, len(entries))
-	for i, entry := range entries {
+	for _, entry := range entries {
 		text, err := files.ReadFile("migrations/" + entry.Name())
 		if err != nil {
 			return nil, err
 		}
 		num, name, _ := strings.Cut(strings.TrimSuffix(entry.Name(), ".sql"), "_")
 		version, err := strconv.Atoi(num)
-		if err != nil || version != i {
-			return nil, fmt.Errorf("migrations/%s is not number %04d", entry.Name(), i)
+		if err != nil || len(all) == 0 && version != 0 || len(all) > 0 && version <= all[len(all)-1].version {
+			return nil, fmt.Errorf("migrations/%s has no number of its own, as 0005_name.sql has", entry.Name())
 		}
 		all = append(all, newSource(version, name, string(text)))
 	}

@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"time"
@@ -42,10 +43,11 @@ func (d *doc) event(e *transforms.Event) {
 	d.text("mentioned_time", e.MentionedTime)
 	d.text("recording_url", e.RecordingURL)
 	d.text("dashboard_url", e.DashboardURL)
-	d.text("ended_reason", e.EndedReason)
+	d.text("ended_reason", cmp.Or(e.EndedReasonKind, e.EndedReason))
+	d.text("ended_reason_raw", e.EndedReason)
 
 	d.text("topic", e.Topic)
-	d.texts("topics", e.Topics)
+	d.topics(e)
 	d.text("sentiment", e.SentimentKind)
 	d.text("sentiment_raw", e.Sentiment)
 	d.bool("follow_up", e.FollowUpBool)
@@ -72,6 +74,17 @@ func (d *doc) event(e *transforms.Event) {
 		d.b = append(appendEscaped(append(d.b, '"'), e.Extra), '"')
 	}
 	d.b = append(d.b, '}')
+}
+
+// topics stand with the main one apart, since a list of keywords has no order in an aggregation.
+func (d *doc) topics(e *transforms.Event) {
+	if len(e.Topics) == 0 {
+		return
+	}
+	d.texts("topics", e.Topics)
+	d.text("main_topic", e.Topics[0])
+	d.float("topic_confidence", &e.TopicConfidence)
+	d.text("topic_rule", e.TopicRule)
 }
 
 func (d *doc) metrics(m *transforms.Metrics) {

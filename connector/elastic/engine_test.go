@@ -128,6 +128,7 @@ func full(callID string, version int64) transforms.Event {
 		AISuccess: "true", RecordingURL: "https://example.com/r/1", DashboardURL: "https://example.com/d/1",
 		EndedReason: "caller_hangup", Extra: json.RawMessage(`{"crm":{"id":7},"crm":2}`),
 		SentimentKind: "positive", FollowUpBool: new(true), AISuccessBool: new(false), Topics: []string{"scheduling", "billing"},
+		TopicConfidence: 0.75, TopicRule: `any "schedul*" in topic`, EndedReasonKind: "user_hangup",
 		CustomerKey: "ck1", EmailKey: "ek1", IsTest: true,
 		Metrics: transforms.Metrics{
 			Turns: 4, AgentTurns: 2, UserTurns: 1, AgentWords: 15, UserWords: 9, TalkRatio: new(0.625), WordsPerMinute: new(7.9),
@@ -162,7 +163,8 @@ func wantFull(callID string, version int64) map[string]any {
 		"key_points": []any{"reschedule", "Thursday"}, "unanswered_questions": []any{"Is parking free?"},
 		"action_items": []any{"Send a confirmation"}, "follow_up": true, "follow_up_raw": "yes please", "follow_up_reason": "Confirm the parking",
 		"ai_success": false, "ai_success_raw": "true", "recording_url": "https://example.com/r/1", "dashboard_url": "https://example.com/d/1",
-		"ended_reason": "caller_hangup", "extra": `{"crm":{"id":7},"crm":2}`, "topics": []any{"scheduling", "billing"},
+		"ended_reason": "user_hangup", "ended_reason_raw": "caller_hangup", "extra": `{"crm":{"id":7},"crm":2}`, "topics": []any{"scheduling", "billing"},
+		"main_topic": "scheduling", "topic_confidence": 0.75, "topic_rule": `any "schedul*" in topic`,
 		"customer_key": "ck1", "email_key": "ek1",
 		"turn_count": 4.0, "agent_turns": 2.0, "user_turns": 1.0, "agent_words": 15.0, "user_words": 9.0, "talk_ratio": 0.625,
 		"words_per_minute": 7.9, "unanswered_count": 1.0, "action_item_count": 1.0, "hour": "09", "weekday": "1 Mon",

@@ -1,5 +1,5 @@
-// Command map-topics is the transform that gives events the topics of the operator's taxonomy, by the rules of
-// transforms/topics. It comes behind redact-pii: topics need no personal data.
+// Command map-topics is the transform that gives events the topics of the operator's taxonomy, and reads the sender's
+// spellings by its vocabularies (transforms/topics). It comes behind redact-pii: topics need no personal data.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/postcall/postcall/transforms/topics"
 )
 
-const version = "0.1.0"
+const version = "0.2.0"
 
 // Settings come from postcall once, when the plugin is started.
 type Settings struct {
@@ -58,7 +58,8 @@ type mapper struct{ rules *topics.Matcher }
 
 var _ transforms.Transformer = (*mapper)(nil)
 
-// Transform sets the topics of each event; those it had are gone.
+// Transform sets the topics of each event; those it had are gone. It reads the sender's spellings again by the operator's
+// vocabularies: what they don't have stays as it was read.
 func (m *mapper) Transform(ctx context.Context, batch []transforms.Event) ([]transforms.Event, error) {
 	var turns []topics.Turn // of one event after the other
 	for i := range batch {
@@ -70,10 +71,40 @@ func (m *mapper) Transform(ctx context.Context, batch []transforms.Event) ([]tra
 		for _, t := range e.Transcript {
 			turns = append(turns, topics.Turn{Role: t.Role, Content: t.Content})
 		}
-		e.Topics = m.rules.Match(topics.Call{
+		found := m.rules.Match(topics.Call{
 			Topic: e.Topic, Purpose: e.Purpose, Summary: e.Summary, FollowUpReason: e.FollowUpReason,
 			KeyPoints: e.KeyPoints, ActionItems: e.ActionItems, Turns: turns,
 		})
+		e.Topics, e.TopicConfidence, e.TopicRule = found.Topics, found.Confidence, found.Rule
+		m.read(e)
 	}
 	return batch, nil
+}
+
+// read reads the spellings.
+func (m *mapper) read(e *transforms.Event) {
+	v := m.rules.Vocabularies()
+	if value, known := v.Sentiment.Read(e.Sentiment); known {
+		e.SentimentKind = value
+		if value == topics.Unknown {
+			e.SentimentKind = ""
+		}
+	}
+	if value, known := v.FollowUp.Read(e.FollowUp); known {
+		e.FollowUpBool = yesNo(value)
+	}
+	if value, known := v.AISuccess.Read(e.AISuccess); known {
+		e.AISuccessBool = yesNo(value)
+	}
+	e.EndedReasonKind = ""
+	if value, known := v.EndedReason.Read(e.EndedReason); known {
+		e.EndedReasonKind = value
+	}
+}
+
+func yesNo(value string) *bool {
+	if value == topics.Unknown {
+		return nil
+	}
+	return new(value == "yes")
 }

@@ -38,16 +38,40 @@ func TestTopicsComeFromEveryKindOfRules(t *testing.T) {
 		t.Helper()
 		batch := []transforms.Event{{CallID: "1", Topics: []string{"old"}, Transcript: []transforms.Turn{{Role: "agent", Content: says}, {Role: "user", Content: says}}}}
 		out, err := newMapper(t, rules).Transform(t.Context(), batch)
-		if err != nil || !slices.Equal(out[0].Topics, want) {
+		if err != nil || !slices.Equal(out[0].Topics, want) || (out[0].TopicRule == "") != (out[0].TopicConfidence == 0) {
 			t.Errorf("%q: %q, %v, want %q", says, out[0].Topics, err, want)
 		}
 	}
 	f(rules, "a trout please", "Fish")
 	f(path, "a trout please", "Fish")
 	f(path, "a bird", "rest")
-	f("", "a refund please", "Refund")
+	f("", "a refund please", "Billing/Refund")
 	f("", "a bird", "other")
 }
+
+func TestSpellingsAreReadByTheVocabularies(t *testing.T) {
+	m := newMapper(t, "vocabularies:\n  sentiment: {negative: [grumpy]}\n  ended_reason: {queue_full: [no agent free]}\n")
+	f := func(in, want transforms.Event) {
+		t.Helper()
+		out, err := m.Transform(t.Context(), []transforms.Event{in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := out[0]
+		if got.SentimentKind != want.SentimentKind || !same(got.FollowUpBool, want.FollowUpBool) || !same(got.AISuccessBool, want.AISuccessBool) ||
+			got.EndedReasonKind != want.EndedReasonKind || got.EndedReason != in.EndedReason {
+			t.Errorf("%+v becomes %+v", in, got)
+		}
+	}
+	f(transforms.Event{Sentiment: "Grumpy", FollowUp: "follow up needed", AISuccess: "resolved", EndedReason: "No agent free."},
+		transforms.Event{SentimentKind: "negative", FollowUpBool: new(true), AISuccessBool: new(true), EndedReasonKind: "queue_full"})
+	f(transforms.Event{Sentiment: "none", SentimentKind: "positive", FollowUp: "unclear", FollowUpBool: new(true), EndedReason: "unheard of", EndedReasonKind: "error"},
+		transforms.Event{})
+	f(transforms.Event{Sentiment: "so so", SentimentKind: "mixed", AISuccess: "partially", AISuccessBool: new(false)},
+		transforms.Event{SentimentKind: "mixed", AISuccessBool: new(false)})
+}
+
+func same(a, b *bool) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func TestItDoesNotStartWithRulesThatAreWrong(t *testing.T) {
 	f := func(rules, says string) {

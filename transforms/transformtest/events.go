@@ -34,11 +34,13 @@ func written() []transforms.Event {
 	}
 	typical.Summary, typical.LongSummary, typical.Purpose = "Jordan Smith wants a refund.", "The caller wants a refund by e-mail.", "refund"
 	typical.Topic, typical.Sentiment, typical.SentimentKind = "Billing", "positive", "positive"
+	typical.Topics, typical.TopicConfidence, typical.TopicRule = []string{"Billing/Refund"}, 0.7, `any "refund*" in summary`
 	typical.KeyPoints, typical.ActionItems = []string{"refund wanted"}, []string{"write to jordan@example.com"}
 	typical.UnansweredQuestions = []string{"When will the money arrive?"}
 	typical.FollowUp, typical.FollowUpBool, typical.FollowUpReason = "yes", new(true), "refund"
 	typical.AISuccess, typical.AISuccessBool = "true", new(true)
 	typical.RecordingURL, typical.EndedReason = "https://example.com/r/1.wav", "caller_hangup"
+	typical.EndedReasonKind = "caller_hangup"
 	typical.Extra = json.RawMessage(`{"campaign":"autumn","nested":{"list":[1,null,"x"]}}`)
 	typical.Metrics = transforms.Metrics{
 		Turns: 4, AgentTurns: 2, UserTurns: 2, AgentWords: 20, UserWords: 18,

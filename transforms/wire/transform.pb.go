@@ -261,7 +261,7 @@ func (x *Events) GetEvents() []*Event {
 // Event is one call. An empty string or list and an absent optional field mean "not known". All text is valid UTF-8.
 // Times are microseconds since 1970 UTC, between the years 1 and 9999. Numbers are finite.
 //
-// Field numbers 1 to 27 are the texts.
+// Field numbers 1 to 29 are the texts.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The tenant of the source; part of every key.
@@ -313,10 +313,15 @@ type Event struct {
 	// follow_up and ai_success read as yes or no; absent where they are neither.
 	FollowUpBool  *bool `protobuf:"varint,46,opt,name=follow_up_bool,json=followUpBool,proto3,oneof" json:"follow_up_bool,omitempty"`
 	AiSuccessBool *bool `protobuf:"varint,47,opt,name=ai_success_bool,json=aiSuccessBool,proto3,oneof" json:"ai_success_bool,omitempty"`
-	// The topics of the operator's taxonomy.
+	// The topics of the operator's taxonomy, the main one first.
 	Topics []string `protobuf:"bytes,36,rep,name=topics,proto3" json:"topics,omitempty"`
 	// True where the taxonomy was looked up and had no topic for the call: topics is empty, but known.
 	TopicsEmpty bool `protobuf:"varint,37,opt,name=topics_empty,json=topicsEmpty,proto3" json:"topics_empty,omitempty"`
+	// How sure the first topic is, 0 to 1, and the rule that made it; 0 and empty where no rule matched.
+	TopicConfidence float64 `protobuf:"fixed64,39,opt,name=topic_confidence,json=topicConfidence,proto3" json:"topic_confidence,omitempty"`
+	TopicRule       string  `protobuf:"bytes,28,opt,name=topic_rule,json=topicRule,proto3" json:"topic_rule,omitempty"`
+	// ended_reason in the operator's vocabulary, for example caller_hangup; empty where it has no word for it.
+	EndedReasonKind string `protobuf:"bytes,29,opt,name=ended_reason_kind,json=endedReasonKind,proto3" json:"ended_reason_kind,omitempty"`
 	// Keyed hashes of customer_phone_number and mentioned_email, made before any transform.
 	CustomerKey string `protobuf:"bytes,26,opt,name=customer_key,json=customerKey,proto3" json:"customer_key,omitempty"`
 	EmailKey    string `protobuf:"bytes,27,opt,name=email_key,json=emailKey,proto3" json:"email_key,omitempty"`
@@ -632,6 +637,27 @@ func (x *Event) GetTopicsEmpty() bool {
 		return x.TopicsEmpty
 	}
 	return false
+}
+
+func (x *Event) GetTopicConfidence() float64 {
+	if x != nil {
+		return x.TopicConfidence
+	}
+	return 0
+}
+
+func (x *Event) GetTopicRule() string {
+	if x != nil {
+		return x.TopicRule
+	}
+	return ""
+}
+
+func (x *Event) GetEndedReasonKind() string {
+	if x != nil {
+		return x.EndedReasonKind
+	}
+	return ""
 }
 
 func (x *Event) GetCustomerKey() string {
@@ -987,7 +1013,7 @@ const file_transform_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\">\n" +
 	"\x06Events\x124\n" +
-	"\x06events\x18\x01 \x03(\v2\x1c.postcall.transform.v1.EventR\x06events\"\xe3\r\n" +
+	"\x06events\x18\x01 \x03(\v2\x1c.postcall.transform.v1.EventR\x06events\"\xd9\x0e\n" +
 	"\x05Event\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12\x17\n" +
@@ -1036,7 +1062,11 @@ const file_transform_proto_rawDesc = "" +
 	"\x0efollow_up_bool\x18. \x01(\bH\x04R\ffollowUpBool\x88\x01\x01\x12+\n" +
 	"\x0fai_success_bool\x18/ \x01(\bH\x05R\raiSuccessBool\x88\x01\x01\x12\x16\n" +
 	"\x06topics\x18$ \x03(\tR\x06topics\x12!\n" +
-	"\ftopics_empty\x18% \x01(\bR\vtopicsEmpty\x12!\n" +
+	"\ftopics_empty\x18% \x01(\bR\vtopicsEmpty\x12)\n" +
+	"\x10topic_confidence\x18' \x01(\x01R\x0ftopicConfidence\x12\x1d\n" +
+	"\n" +
+	"topic_rule\x18\x1c \x01(\tR\ttopicRule\x12*\n" +
+	"\x11ended_reason_kind\x18\x1d \x01(\tR\x0fendedReasonKind\x12!\n" +
 	"\fcustomer_key\x18\x1a \x01(\tR\vcustomerKey\x12\x1b\n" +
 	"\temail_key\x18\x1b \x01(\tR\bemailKey\x12\x17\n" +
 	"\ais_test\x18& \x01(\bR\x06isTest\x128\n" +

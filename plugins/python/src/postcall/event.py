@@ -6,7 +6,7 @@ from typing import Any
 
 from . import transform_pb2 as wire
 from .extra import Extra
-from .fields import AppliedTo, Bool, Counts, Field, Flag, Number, Seconds, Text, Texts, Time, Topics, Turns
+from .fields import AppliedTo, Bool, Counts, Field, Flag, Number, Real, Seconds, Text, Texts, Time, Topics, Turns
 
 __all__ = ["Event"]
 
@@ -60,7 +60,10 @@ class Event:
     sentiment_kind = Text("positive, neutral, negative, mixed, or '' where sentiment is none of them")
     follow_up_bool = Flag("follow_up read as yes or no")
     ai_success_bool = Flag("ai_success read as yes or no", json="ai_successBool")
-    topics = Topics("the topics of the operator's taxonomy")
+    topics = Topics("the topics of the operator's taxonomy, the main one first")
+    topic_confidence = Real("how sure the first topic is, 0 to 1; 0 where no rule matched")
+    topic_rule = Text("the rule that made the first topic, '' where none did")
+    ended_reason_kind = Text("ended_reason in the operator's vocabulary, '' where it has no word for it")
 
     is_test = Bool("the sender, or a rule about it, calls the call a test: it is left out of every metric")
 

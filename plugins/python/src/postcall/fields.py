@@ -64,6 +64,15 @@ class Bool(Field[bool]):
     """Yes or no."""
 
 
+class Real(Field[float]):
+    """A finite number."""
+
+    def write(self, message: Any, value: Any) -> None:
+        if not math.isfinite(value):
+            raise ValueError(f"{self.name} must be a finite number")
+        super().write(message, value)
+
+
 class Maybe(Field[Optional[T]]):
     """A value that is None where it is not known."""
 

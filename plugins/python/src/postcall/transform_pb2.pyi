@@ -41,7 +41,7 @@ class Events(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
 
 class Event(_message.Message):
-    __slots__ = ("tenant", "source", "call_id", "parent_call_id", "version", "received_at", "agent_name", "caller_name", "call_direction", "call_started", "call_ended", "duration", "business_phone_number", "customer_phone_number", "mentioned_email", "mentioned_date", "mentioned_time", "transcript_text", "transcript", "summary", "long_summary", "purpose", "topic", "sentiment", "key_points", "unanswered_questions", "action_items", "follow_up", "follow_up_reason", "ai_success", "recording_url", "dashboard_url", "ended_reason", "extra", "sentiment_kind", "follow_up_bool", "ai_success_bool", "topics", "topics_empty", "customer_key", "email_key", "is_test", "metrics", "transforms", "outcome")
+    __slots__ = ("tenant", "source", "call_id", "parent_call_id", "version", "received_at", "agent_name", "caller_name", "call_direction", "call_started", "call_ended", "duration", "business_phone_number", "customer_phone_number", "mentioned_email", "mentioned_date", "mentioned_time", "transcript_text", "transcript", "summary", "long_summary", "purpose", "topic", "sentiment", "key_points", "unanswered_questions", "action_items", "follow_up", "follow_up_reason", "ai_success", "recording_url", "dashboard_url", "ended_reason", "extra", "sentiment_kind", "follow_up_bool", "ai_success_bool", "topics", "topics_empty", "topic_confidence", "topic_rule", "ended_reason_kind", "customer_key", "email_key", "is_test", "metrics", "transforms", "outcome")
     TENANT_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,9 @@ class Event(_message.Message):
     AI_SUCCESS_BOOL_FIELD_NUMBER: _ClassVar[int]
     TOPICS_FIELD_NUMBER: _ClassVar[int]
     TOPICS_EMPTY_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    TOPIC_RULE_FIELD_NUMBER: _ClassVar[int]
+    ENDED_REASON_KIND_FIELD_NUMBER: _ClassVar[int]
     CUSTOMER_KEY_FIELD_NUMBER: _ClassVar[int]
     EMAIL_KEY_FIELD_NUMBER: _ClassVar[int]
     IS_TEST_FIELD_NUMBER: _ClassVar[int]
@@ -126,13 +129,16 @@ class Event(_message.Message):
     ai_success_bool: bool
     topics: _containers.RepeatedScalarFieldContainer[str]
     topics_empty: bool
+    topic_confidence: float
+    topic_rule: str
+    ended_reason_kind: str
     customer_key: str
     email_key: str
     is_test: bool
     metrics: Metrics
     transforms: _containers.RepeatedCompositeFieldContainer[Applied]
     outcome: Outcome
-    def __init__(self, tenant: _Optional[str] = ..., source: _Optional[str] = ..., call_id: _Optional[str] = ..., parent_call_id: _Optional[str] = ..., version: _Optional[int] = ..., received_at: _Optional[int] = ..., agent_name: _Optional[str] = ..., caller_name: _Optional[str] = ..., call_direction: _Optional[str] = ..., call_started: _Optional[int] = ..., call_ended: _Optional[int] = ..., duration: _Optional[float] = ..., business_phone_number: _Optional[str] = ..., customer_phone_number: _Optional[str] = ..., mentioned_email: _Optional[str] = ..., mentioned_date: _Optional[str] = ..., mentioned_time: _Optional[str] = ..., transcript_text: _Optional[str] = ..., transcript: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., summary: _Optional[str] = ..., long_summary: _Optional[str] = ..., purpose: _Optional[str] = ..., topic: _Optional[str] = ..., sentiment: _Optional[str] = ..., key_points: _Optional[_Iterable[str]] = ..., unanswered_questions: _Optional[_Iterable[str]] = ..., action_items: _Optional[_Iterable[str]] = ..., follow_up: _Optional[str] = ..., follow_up_reason: _Optional[str] = ..., ai_success: _Optional[str] = ..., recording_url: _Optional[str] = ..., dashboard_url: _Optional[str] = ..., ended_reason: _Optional[str] = ..., extra: _Optional[bytes] = ..., sentiment_kind: _Optional[str] = ..., follow_up_bool: bool = ..., ai_success_bool: bool = ..., topics: _Optional[_Iterable[str]] = ..., topics_empty: bool = ..., customer_key: _Optional[str] = ..., email_key: _Optional[str] = ..., is_test: bool = ..., metrics: _Optional[_Union[Metrics, _Mapping]] = ..., transforms: _Optional[_Iterable[_Union[Applied, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ...) -> None: ...
+    def __init__(self, tenant: _Optional[str] = ..., source: _Optional[str] = ..., call_id: _Optional[str] = ..., parent_call_id: _Optional[str] = ..., version: _Optional[int] = ..., received_at: _Optional[int] = ..., agent_name: _Optional[str] = ..., caller_name: _Optional[str] = ..., call_direction: _Optional[str] = ..., call_started: _Optional[int] = ..., call_ended: _Optional[int] = ..., duration: _Optional[float] = ..., business_phone_number: _Optional[str] = ..., customer_phone_number: _Optional[str] = ..., mentioned_email: _Optional[str] = ..., mentioned_date: _Optional[str] = ..., mentioned_time: _Optional[str] = ..., transcript_text: _Optional[str] = ..., transcript: _Optional[_Iterable[_Union[Turn, _Mapping]]] = ..., summary: _Optional[str] = ..., long_summary: _Optional[str] = ..., purpose: _Optional[str] = ..., topic: _Optional[str] = ..., sentiment: _Optional[str] = ..., key_points: _Optional[_Iterable[str]] = ..., unanswered_questions: _Optional[_Iterable[str]] = ..., action_items: _Optional[_Iterable[str]] = ..., follow_up: _Optional[str] = ..., follow_up_reason: _Optional[str] = ..., ai_success: _Optional[str] = ..., recording_url: _Optional[str] = ..., dashboard_url: _Optional[str] = ..., ended_reason: _Optional[str] = ..., extra: _Optional[bytes] = ..., sentiment_kind: _Optional[str] = ..., follow_up_bool: bool = ..., ai_success_bool: bool = ..., topics: _Optional[_Iterable[str]] = ..., topics_empty: bool = ..., topic_confidence: _Optional[float] = ..., topic_rule: _Optional[str] = ..., ended_reason_kind: _Optional[str] = ..., customer_key: _Optional[str] = ..., email_key: _Optional[str] = ..., is_test: bool = ..., metrics: _Optional[_Union[Metrics, _Mapping]] = ..., transforms: _Optional[_Iterable[_Union[Applied, _Mapping]]] = ..., outcome: _Optional[_Union[Outcome, _Mapping]] = ...) -> None: ...
 
 class Turn(_message.Message):
     __slots__ = ("role", "content", "words")
