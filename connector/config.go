@@ -90,14 +90,16 @@ type ClickHouseConfig struct {
 
 // ElasticsearchConfig names the transcript store.
 type ElasticsearchConfig struct {
-	URL      []string      `default:"http://127.0.0.1:9200" desc:"addresses of the nodes"`
-	Username string        `desc:"user that writes; empty with an API key"`
-	Password Secret        `desc:"its password"`
-	APIKey   Secret        `split_words:"true" desc:"API key, base64 as Elasticsearch prints it"`
-	Index    string        `default:"call-transcripts" desc:"alias of the transcripts"`
-	IndexBy  string        `split_words:"true" default:"none" desc:"none (one index) or month (an index for each month in which calls start, UTC)"`
-	Language string        `default:"english" desc:"language of the calls: one of Elasticsearch's built-in analyzers; standard for several (see docs/search.md)"`
-	Synonyms string        `desc:"file of synonyms for searches (Solr's format), read by postcall migrate; empty has none"`
-	Timeout  time.Duration `default:"60s" desc:"deadline of one bulk request"`
-	Workers  int           `default:"2" desc:"batches at once; by month it is always 1"`
+	URL              []string      `default:"http://127.0.0.1:9200" desc:"addresses of the nodes"`
+	Username         string        `desc:"user that writes; empty with an API key"`
+	Password         Secret        `desc:"its password"`
+	APIKey           Secret        `split_words:"true" desc:"API key, base64 as Elasticsearch prints it"`
+	Index            string        `default:"call-transcripts" desc:"alias of the transcripts"`
+	IndexBy          string        `split_words:"true" default:"none" desc:"none (one index) or month (an index for each month in which calls start, UTC)"`
+	Language         string        `default:"english" desc:"language of the calls: one of Elasticsearch's built-in analyzers; standard for several (see docs/search.md)"`
+	KeepDays         int           `split_words:"true" default:"0" desc:"days after its start that a call is kept; 0 is for ever (see docs/search.md)"`
+	KeepPersonalDays int           `split_words:"true" default:"0" desc:"days that what was said and who said it is kept of a call, fewer than that; 0 is as long as the call"`
+	Synonyms         string        `desc:"file of synonyms for searches (Solr's format), read by postcall migrate; empty has none"`
+	Timeout          time.Duration `default:"60s" desc:"deadline of one bulk request"`
+	Workers          int           `default:"2" desc:"batches at once; by month it is always 1"`
 }

@@ -253,6 +253,9 @@ func (c *Config) checkBounds(k *checker) {
 		"POSTCALL_TRANSFORM_CONCURRENCY": {c.Transform.Concurrency, 1, 64},
 		"POSTCALL_CLICKHOUSE_WORKERS":    {c.ClickHouse.Workers, 1, 64},
 		"POSTCALL_ELASTICSEARCH_WORKERS": {c.Elasticsearch.Workers, 1, 64},
+
+		"POSTCALL_ELASTICSEARCH_KEEP_DAYS":          {c.Elasticsearch.KeepDays, 0, 36_500},
+		"POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS": {c.Elasticsearch.KeepPersonalDays, 0, 36_500},
 	} {
 		k.want(b.low <= b.n && b.n <= b.high, key, "whole number", "it is out of bounds", fmt.Sprintf("write %d to %d", b.low, b.high))
 	}
@@ -290,6 +293,9 @@ func (c *Config) checkStores(k *checker) {
 	k.want(len(c.Elasticsearch.URL) > 0, "POSTCALL_ELASTICSEARCH_URL", "list", "it names no URL", "write for example https://elasticsearch:9200")
 	k.want(aliasName.MatchString(c.Elasticsearch.Index), "POSTCALL_ELASTICSEARCH_INDEX", "text", "it is not the name of an alias", "use small letters, digits, - and _")
 	k.want(c.Elasticsearch.IndexBy == "none" || c.Elasticsearch.IndexBy == "month", "POSTCALL_ELASTICSEARCH_INDEX_BY", "text", "it is neither none nor month", "choose one")
+	keep, personal := c.Elasticsearch.KeepDays, c.Elasticsearch.KeepPersonalDays
+	k.want(personal == 0 || keep == 0 || personal < keep, "POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS", "whole number",
+		"it is not less than POSTCALL_ELASTICSEARCH_KEEP_DAYS, when the whole call goes", "write fewer days, or 0")
 	k.want(slices.Contains(ElasticsearchLanguages, c.Elasticsearch.Language), "POSTCALL_ELASTICSEARCH_LANGUAGE", "text",
 		"Elasticsearch has no built-in analyzer of this name", "choose of "+strings.Join(ElasticsearchLanguages, ", "))
 	for _, u := range trimList(strings.Split(c.NATS.URL, ",")) {

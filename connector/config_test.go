@@ -129,6 +129,8 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_ELASTICSEARCH_PASSWORD=zzpassword", "POSTCALL_ELASTICSEARCH_USERNAME")
 	f("POSTCALL_ELASTICSEARCH_INDEX_BY=zz", "neither none nor month")
 	f("POSTCALL_ELASTICSEARCH_LANGUAGE=klingon", "choose of arabic, armenian")
+	f("POSTCALL_ELASTICSEARCH_KEEP_DAYS=-1", "write 0 to 36500")
+	f("POSTCALL_ELASTICSEARCH_KEEP_DAYS=30|POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS=30", "not less than POSTCALL_ELASTICSEARCH_KEEP_DAYS")
 	f("POSTCALL_NATS_URL=zz", "POSTCALL_NATS_URL")
 	f("POSTCALL_SINKS=clickhouse,zzsink", "POSTCALL_SINKS (list): it names a sink that does not exist; choose of clickhouse, elasticsearch")
 	f("POSTCALL_SINKS=,", "names no sink")

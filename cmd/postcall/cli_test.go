@@ -44,6 +44,8 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"assets", "grafana", "--apply", "--out", "x"}, 2, "exclude each other"},
 		{[]string{"assets", "grafana", "--out", "/dev/null/x"}, 1, "--out"},
 		{[]string{"assets", "grafana", "--apply", "--url", "http://127.0.0.1:1", "--secret-file", "/no/such/file"}, 1, "--secret-file"},
+		{[]string{"retention"}, 1, "POSTCALL_ELASTICSEARCH_KEEP_DAYS"},
+		{[]string{"retention", "now"}, 2, "retention --help"},
 		{[]string{"transform", "/no/such/file"}, 1, "/no/such/file"},
 		{[]string{"plugin"}, 0, "plugin new drop-short --lang go"},
 		{[]string{"plugin", "sideways"}, 2, "sideways"},
@@ -83,7 +85,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for c := range strings.FieldsSeq("serve send demo-data transform mapping migrate doctor status audit plugin dead replay assets config version") {
+	for c := range strings.FieldsSeq("serve send demo-data transform mapping migrate doctor status audit plugin dead replay retention assets config version") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))

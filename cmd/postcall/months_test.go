@@ -110,6 +110,17 @@ func TestCallsByMonth(t *testing.T) {
 	if out := w.must("migrate", "status"); !strings.Contains(out, w.index+"-"+three) || strings.Contains(out, "missing") {
 		t.Errorf("status says\n%s", out)
 	}
+
+	w.set("POSTCALL_ELASTICSEARCH_KEEP_DAYS=70")
+	if out := w.must("retention"); !strings.Contains(out, "drop the index") || !strings.Contains(out, "nothing has been removed: add --apply") {
+		t.Errorf("retention says\n%s", out)
+	}
+	w.eventuallyFound(three+" c1 corrected again", now+" c2 first")
+	w.must("retention", "--apply")
+	w.eventuallyFound(now + " c2 first")
+	if out := w.must("retention", "--json"); !strings.Contains(out, `"elasticsearch": []`) {
+		t.Errorf("a second retention says\n%s", out)
+	}
 }
 
 // Elasticsearch is killed and started again in the middle of corrections that move calls.

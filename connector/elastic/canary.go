@@ -24,12 +24,12 @@ func (l *Loader) Canary(ctx context.Context) error {
 		return err
 	}
 	// A key without the right to delete leaves it there: one document, under a tenant of its own. The canary has passed.
-	_ = l.remove(ctx, docID(e.Tenant, e.CallID))
+	_ = l.removeOne(ctx, docID(e.Tenant, e.CallID))
 	return nil
 }
 
-// remove deletes a document where it is.
-func (l *Loader) remove(ctx context.Context, id string) error {
+// removeOne deletes a document where it is.
+func (l *Loader) removeOne(ctx context.Context, id string) error {
 	index := l.c.alias
 	if l.c.byMonth {
 		members, err := l.c.members(ctx)

@@ -22,7 +22,10 @@ type index struct {
 		Meta meta `json:"_meta"`
 	}
 	Settings struct {
-		Index struct{ Blocks map[string]string }
+		Index struct {
+			Blocks    map[string]string
+			Lifecycle struct{ Name string }
+		}
 	}
 }
 
@@ -57,7 +60,7 @@ func (l *Loader) Advice(ctx context.Context) ([]string, error) {
 	var advice []string
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		m := found[name].Mappings.Meta
-		if isOurs(l.c.alias, name) && (schema{meta: m}).language() != l.c.language {
+		if hasOurCalls(l.c.alias, name) && (schema{meta: m}).language() != l.c.language {
 			advice = append(advice, "index "+name+": "+languageNote(m, l.c.language))
 		}
 	}
@@ -85,7 +88,7 @@ func blocked(name string, ix index) error {
 // look returns the indices an alias or an index name stands for, none where it is missing.
 func (c *client) look(ctx context.Context, name string) (map[string]index, error) {
 	found := map[string]index{}
-	err := c.do(ctx, http.MethodGet, "/"+name+"?filter_path=*.aliases,*.mappings._meta,*.settings.index.blocks,*.settings.index.uuid,error.type,error.reason", nil, &found)
+	err := c.do(ctx, http.MethodGet, "/"+name+"?filter_path=*.aliases,*.mappings._meta,*.settings.index.blocks,*.settings.index.lifecycle.name,*.settings.index.uuid,error.type,error.reason", nil, &found)
 	var e *httpError
 	switch {
 	case err == nil:

@@ -29,7 +29,9 @@ type client struct {
 	timeout time.Duration
 
 	language string // a key of languages
-	synonyms string // path of a file, read by migrate and doctor only
+	synonyms string // path of a file, read by migrate only
+
+	keepDays, keepPersonalDays int // 0 is for ever
 }
 
 // newClient checks the configuration; it opens no connection.
@@ -52,7 +54,10 @@ func newClient(cfg connector.ElasticsearchConfig) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("elasticsearch client: %w", err)
 	}
-	c := &client{es: es, http: h, alias: cfg.Index, byMonth: cfg.IndexBy == "month", timeout: cfg.Timeout, language: cmp.Or(cfg.Language, defaultLanguage), synonyms: cfg.Synonyms}
+	c := &client{
+		es: es, http: h, alias: cfg.Index, byMonth: cfg.IndexBy == "month", timeout: cfg.Timeout,
+		language: cmp.Or(cfg.Language, defaultLanguage), synonyms: cfg.Synonyms, keepDays: cfg.KeepDays, keepPersonalDays: cfg.KeepPersonalDays,
+	}
 	if c.timeout <= 0 {
 		c.timeout = time.Minute
 	}

@@ -83,6 +83,7 @@ var fieldLabels = map[string]string{
 	"action_item_count":     "Action items, number",
 	"transforms":            "Transforms",
 	"is_test":               "Test call",
+	"personal_erased_at":    "Personal data erased",
 	"extra":                 "Other fields as sent",
 }
 

@@ -38,7 +38,10 @@ func monthIndex(alias string, t time.Time) string {
 	return strings.TrimSuffix(alias, "-") + "-" + t.UTC().Format("2006-01")
 }
 
-var monthSuffix = regexp.MustCompile(`^-[0-9]{4}-[0-9]{2}$`)
+var (
+	monthSuffix = regexp.MustCompile(`^-[0-9]{4}-[0-9]{2}$`)
+	wholeSuffix = regexp.MustCompile(`^-v[0-9]{1,9}$`) // -v1 is made by migrate, others by an operator who reindexes
+)
 
 func isMonth(alias, index string) bool {
 	suffix, ok := strings.CutPrefix(index, strings.TrimSuffix(alias, "-"))
@@ -48,6 +51,13 @@ func isMonth(alias, index string) bool {
 // isOurs reports whether an index is one that postcall made: a month's, or the one of all calls from before there were
 // months. Others behind the alias, of the operator, are searched for calls and not judged.
 func isOurs(alias, index string) bool { return isMonth(alias, index) || index == indexName(alias) }
+
+// hasOurCalls reports whether an index behind the alias holds postcall's calls: one of ours, or one that an operator has
+// reindexed them into (docs/search.md).
+func hasOurCalls(alias, index string) bool {
+	suffix, ok := strings.CutPrefix(index, strings.TrimSuffix(alias, "-"))
+	return ok && (monthSuffix.MatchString(suffix) || wholeSuffix.MatchString(suffix))
+}
 
 // members returns the indices behind the alias, in the order of their names. They are asked for with each batch: another
 // process, such as postcall replay, may have made one since.

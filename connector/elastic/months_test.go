@@ -352,6 +352,9 @@ func TestMonthOfACall(t *testing.T) {
 		if got := isOurs("calls", index); got != want {
 			t.Errorf("%s is ours: %v", index, got)
 		}
+		if got := hasOurCalls("calls", index); got != (want || index == "calls-v2") {
+			t.Errorf("%s has our calls: %v", index, got)
+		}
 	}
 	if got := monthIndex("calls-", received); got != "calls-2026-11" || !isMonth("calls-", got) {
 		t.Errorf("alias with a dash: %s", got)

@@ -21,7 +21,14 @@ func (c *client) plan(ctx context.Context) ([]step, error) {
 	if err := c.checkSynonyms(ctx, want); err != nil {
 		return nil, err
 	}
-	var steps []step
+	lifecycle, err := c.lookLifecycle(ctx)
+	if err != nil {
+		return nil, err
+	}
+	steps := c.planLifecycle(lifecycle)
+	if c.manages(lifecycle) {
+		want.meta.Lifecycle = c.alias
+	}
 	for _, t := range c.templates(want) {
 		s, err := c.planTemplate(ctx, t)
 		if err != nil {
@@ -29,11 +36,13 @@ func (c *client) plan(ctx context.Context) ([]step, error) {
 		}
 		steps = append(steps, s)
 	}
-	planIndices := c.planIndex
+	want.meta.Lifecycle = "" // of an index it is a setting
+	var rest []step
 	if c.byMonth {
-		planIndices = c.planMonths
+		rest, err = c.planMonths(ctx, want, lifecycle)
+	} else {
+		rest, err = c.planIndex(ctx, want)
 	}
-	rest, err := planIndices(ctx, want)
 	return append(steps, rest...), err
 }
 
@@ -119,6 +128,8 @@ func compare(found, want meta) (state, action string) {
 		return "language " + cmp.Or(found.Language, defaultLanguage) + ", wanted " + cmp.Or(want.Language, defaultLanguage), "update"
 	case found.Synonyms != want.Synonyms:
 		return synonymState(found.Synonyms, want.Synonyms), "update"
+	case found.Lifecycle != want.Lifecycle:
+		return "lifecycle " + cmp.Or(found.Lifecycle, "none") + ", wanted " + cmp.Or(want.Lifecycle, "none"), "update"
 	}
 	return fmt.Sprintf("version %d of another build", found.Version), "update"
 }
@@ -167,7 +178,7 @@ func (c *client) planIndex(ctx context.Context, want schema) ([]step, error) {
 
 // planMonths makes the steps for the indices behind the alias, for those of months that are there without it, and for this
 // month's, so that there is an alias from the start. The other months come when a call does.
-func (c *client) planMonths(ctx context.Context, want schema) ([]step, error) {
+func (c *client) planMonths(ctx context.Context, want schema, l lifecycle) ([]step, error) {
 	behind, err := c.look(ctx, c.alias)
 	if err != nil {
 		return nil, err
@@ -186,6 +197,7 @@ func (c *client) planMonths(ctx context.Context, want schema) ([]step, error) {
 			continue
 		}
 		steps = append(steps, c.planMapping(name, found[name], want))
+		steps = append(steps, c.planIndexLifecycle(name, found[name], l)...)
 		if _, is := behind[name]; !is {
 			steps = append(steps, step{
 				Step: Step{Name: "alias " + c.alias + " of " + name, State: "missing", Action: "add"},

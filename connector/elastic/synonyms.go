@@ -31,7 +31,10 @@ func (s schema) language() string { return cmp.Or(s.meta.Language, defaultLangua
 func (s schema) template() template {
 	t := readTemplate(s.language(), s.rules)
 	m := s.meta
-	m.IndexBy = ""
+	m.Lifecycle = ""
+	if s.meta.Lifecycle != "" {
+		t.Settings["index"].(map[string]any)["lifecycle.name"] = s.meta.Lifecycle
+	}
 	t.Mappings["_meta"] = m
 	return t
 }

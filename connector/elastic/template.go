@@ -31,6 +31,8 @@ type meta struct {
 	IndexBy  string `json:"index_by,omitempty"` // of the index template: "month" where it puts what it makes behind the alias
 	Language string `json:"language,omitempty"` // empty is defaultLanguage
 	Synonyms string `json:"synonyms,omitempty"` // checksum of the rules; empty where there are none
+
+	Lifecycle string `json:"lifecycle,omitempty"` // of the templates: the policy that new indices get
 }
 
 // parsed is template.json in its own language, without synonyms.
