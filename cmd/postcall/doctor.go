@@ -123,12 +123,10 @@ func examineSinks(ctx context.Context, cfg connector.Config, add func(string, er
 		return
 	}
 	for _, s := range sinks {
-		ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer within 15 s"))
 		err := error(nil)
 		if c, ok := s.Loader.(connector.Checker); ok {
-			err = c.Check(ctx)
+			err = within15s(ctx, c.Check)
 		}
-		cancel()
 		add("sink "+s.Name, err, "reachable, schema as this release wants it")
 		if a, ok := s.Loader.(adviser); ok && err == nil {
 			advise(ctx, a, s.Name, warn)
@@ -141,10 +139,19 @@ type adviser interface {
 	Advice(ctx context.Context) ([]string, error)
 }
 
-func advise(ctx context.Context, a adviser, sink string, warn func(string, string)) {
+// within15s calls what asks a store something.
+func within15s(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer within 15 s"))
 	defer cancel()
-	advice, err := a.Advice(ctx)
+	return ask(ctx)
+}
+
+func advise(ctx context.Context, a adviser, sink string, warn func(string, string)) {
+	var advice []string
+	err := within15s(ctx, func(ctx context.Context) (err error) {
+		advice, err = a.Advice(ctx)
+		return err
+	})
 	if err != nil {
 		advice = append(advice, err.Error())
 	}

@@ -4,8 +4,8 @@
 //	                └ by month: members of the alias ─ _mget of each call in each ─ the index of each event, created if missing
 //
 // loader.go makes the attempt, months.go and places.go choose the index, payload.go and encode.go write the bytes, answer.go
-// reads what came of each event, check.go, setup.go and plan.go look at and create what the loader needs, kibana*.go make what
-// people look at.
+// reads what came of each event, check.go, setup.go and plan*.go look at and create what the loader needs, language.go and
+// synonyms.go say how words are found, retention.go and lifecycle.go remove what is old, kibana*.go make what people look at.
 //
 // # Nothing twice
 //
@@ -52,6 +52,13 @@
 //     bytes is refused. Numbers are double, not float: 1e300 is nonsense as a duration, but no reason to lose a call.
 //   - mapping.nested_objects.limit is 100000 (default 10000) and highlight.max_analyzed_offset 20 MB (default 1 MB): both
 //     are below what a body of the default size limit can hold.
+//   - Synonyms are in the index's settings, not a synonyms set: that API is beta in 8.12, and an index whose set is missing,
+//     or holds a bad rule, can't be opened. So a change closes the index for a moment; rules are tried on Elasticsearch first,
+//     and are lenient in the index. They follow a language's own chain of filters, which a test compares with the built-in.
+//   - An index keeps its language: a changed analyzer would look for other words than those that are stored.
+//   - The weights of fields are in index.query.default_field, so that Kibana's search box has them too.
+//   - Retention goes by queries and whole months, also where there is ILM: ILM counts from when an index was made, and knows
+//     nothing of parts of a document. An erased document's version rises by one, so a stale delivery doesn't bring its text back.
 //   - A reason of a refused document holds the type of the error and, where it is one of ours, the field: Elasticsearch's
 //     own text quotes the value, which can be anything a caller said.
 package elastic
