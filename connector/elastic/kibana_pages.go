@@ -53,8 +53,11 @@ func calls() column { return count("calls", "Calls", "") }
 
 func commonControls() []control {
 	return []control{
-		{"agent", "agent_name", "Agent"}, {"topic", "topics", "Topic"}, {"direction", "call_direction", "Direction"},
-		{"sentiment", "sentiment", "Sentiment"}, {"ended", "ended_reason", "Ended by"},
+		{"agent", "agent_name", "Agent"},
+		{"topic", "topics", "Topic"},
+		{"direction", "call_direction", "Direction"},
+		{"sentiment", "sentiment", "Sentiment"},
+		{"ended", "ended_reason", "Ended by"},
 	}
 }
 

@@ -38,7 +38,7 @@ var spoken = map[string]string{
 	"latvian":    "Es gribu atcelt savas tikšanās un rēķinus",
 	"lithuanian": "Noriu atšaukti savo susitikimus ir sąskaitas",
 	"norwegian":  "Jeg vil avbestille timene mine og betale regningene",
-	"persian":    "می‌خواهم قرارهای خود را در ساعت ۱۲ لغو کنم و کتاب‌ها",
+	"persian":    "می\u200cخواهم قرارهای خود را در ساعت ۱۲ لغو کنم و کتاب\u200cها",
 	"portuguese": "Eu quero cancelar as consultas marcadas para amanhã",
 	"romanian":   "Vreau să anulez programările mele și facturile",
 	"russian":    "Я хочу отменить мои записи на завтра и счета",

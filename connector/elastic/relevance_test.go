@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -72,6 +73,25 @@ func TestTheRightCallComesFirst(t *testing.T) {
 				t.Errorf("%s, %s: %v before %s", q[0], box[:12], ids, q[1])
 			}
 		}
+	}
+}
+
+// Among hundreds of calls of other businesses, some of which are about the same, nearly all questions still find their call.
+func TestTheRightCallComesFirstAmongMany(t *testing.T) {
+	l := migrated(t)
+	load(t, l, demoCalls(t, time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC))...)
+	load(t, l, sampleCalls(t)...)
+	first, list := 0, questions(t)
+	for _, q := range list {
+		got := search(t, l, `{"_source":["call_id","summary"],"size":1,"query":`+searchBoxes[0]+`}`, q[0]).Hits
+		if len(got) == 1 && got[0].Source["call_id"] == q[1] {
+			first++
+			continue
+		}
+		t.Logf("%s: %v", q[0], got)
+	}
+	if first < len(list)*85/100 {
+		t.Errorf("%d of %d come first", first, len(list))
 	}
 }
 

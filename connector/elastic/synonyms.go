@@ -81,7 +81,7 @@ func parseSynonyms(b []byte) ([]string, error) {
 		if alone || len(sides) > 2 {
 			return nil, fmt.Errorf("line %d is no rule: write words between commas, or: words => words", n)
 		}
-		for _, word := range strings.Split(strings.Join(sides, ","), ",") {
+		for word := range strings.SplitSeq(strings.Join(sides, ","), ",") {
 			if strings.TrimSpace(word) == "" {
 				return nil, fmt.Errorf("line %d has a comma or => without a word beside it", n)
 			}
