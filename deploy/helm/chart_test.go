@@ -15,7 +15,7 @@ const minimal = "postcall/ci/default-values.yaml"
 // kinds is everything the chart may make. ServiceMonitor is the only one that Kubernetes' own schemas don't know, so
 // TestServiceMonitor looks at its shape.
 var kinds = []string{
-	"ConfigMap", "Ingress", "Job", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "Service",
+	"ConfigMap", "CronJob", "Ingress", "Job", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "Service",
 	"ServiceAccount", "ServiceMonitor", "StatefulSet",
 }
 
@@ -63,6 +63,8 @@ func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
 	f("at '/persistence/accessMode'", "--set", "persistence.accessMode=ReadWriteMany")
 	f("at '/config/shutdownTimeout'", "--set", "config.shutdownTimeout=1h")
 	f("at '/image/tag'", "--set", "image.tag=1")
+	f("retention.schedule is set and nothing is old", "--set", "retention.schedule=17 3 * * *")
+	f("at '/retention/schedule'", "--set", "retention.schedule=daily")
 	f("at '/migrations/config/clickhouse'", "--set", "migrations.config.clickhouse.user=x")
 }
 
@@ -221,6 +223,9 @@ func TestSelectorsFindTheConnectorAlone(t *testing.T) {
 			if p.kind() == "Pod" {
 				labels = p.at("metadata.labels")
 			}
+			if p.kind() == "CronJob" {
+				labels = p.at("spec.jobTemplate.spec.template.metadata.labels")
+			}
 			if labels == nil {
 				continue
 			}
@@ -289,6 +294,22 @@ func TestMigrationsHaveTheirOwnUser(t *testing.T) {
 	}
 	if slices.Contains(slices.Collect(maps.Keys(set.secretFiles())), "elasticsearchApiKey") {
 		t.Error("a secret is mounted that nothing names")
+	}
+}
+
+func TestRetentionRunsOnASchedule(t *testing.T) {
+	cron := render(t, "-f", "postcall/ci/full-values.yaml").one(t, "CronJob")
+	pod := cron.pod()
+	if got := cron.at("spec.schedule"); got != "17 3 * * *" {
+		t.Errorf("schedule %v", got)
+	}
+	if e := pod.env(); e["POSTCALL_ELASTICSEARCH_KEEP_DAYS"] != "365" || e["POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS"] != "90" || e["POSTCALL_CLICKHOUSE_USERNAME"] != "migrator" {
+		t.Errorf("environment %v", e)
+	}
+	for _, o := range render(t, "-f", minimal) {
+		if o.kind() == "CronJob" {
+			t.Error("a CronJob that nobody asked for")
+		}
 	}
 }
 

@@ -145,6 +145,9 @@ func (o object) pod() object {
 	if o.kind() == "Pod" {
 		return o.object("spec")
 	}
+	if o.kind() == "CronJob" {
+		return o.object("spec.jobTemplate.spec.template.spec")
+	}
 	return o.object("spec.template.spec")
 }
 
