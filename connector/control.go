@@ -22,6 +22,9 @@ import (
 // use it, and nobody else.
 const controlSocket = "control.sock"
 
+// ErrNoStreams says that a tool found no streams where it looks for them: they are on another machine, or nowhere.
+var ErrNoStreams = errors.New("there are no streams")
+
 // listenControl opens the socket. A failure is no reason not to run.
 func listenControl(ctx context.Context, dir string, log *slog.Logger) (net.Listener, error) {
 	path := filepath.Join(dir, controlSocket)
@@ -122,7 +125,7 @@ func findStreams(ctx context.Context, cfg Config, log *slog.Logger) (*streams, e
 	path := filepath.Join(cfg.DataDir, controlSocket)
 	if cfg.NATS.URL == "" {
 		if _, err := os.Stat(filepath.Join(cfg.DataDir, markerName)); err != nil {
-			return nil, fmt.Errorf("there are no streams in %s: set POSTCALL_DATA_DIR to that of `postcall serve`", cfg.DataDir)
+			return nil, fmt.Errorf("%w in %s: set POSTCALL_DATA_DIR to that of `postcall serve`", ErrNoStreams, cfg.DataDir)
 		}
 		if c, err := net.Dial("unix", path); err == nil {
 			_ = c.Close()

@@ -50,6 +50,9 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 		}
 		found = append(found, f)
 	}
+	warn := func(what, text string) {
+		found = append(found, finding{What: what, OK: true, Warning: true, Detail: text})
+	}
 	cfg, err := connector.LoadConfig()
 	if err == nil {
 		err = cfg.RequireRedactKey()
@@ -62,12 +65,9 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 		add("environment", nil, serviceLinkAdvice(links))
 	}
 	if err == nil {
-		warn := func(what, text string) {
-			found = append(found, finding{What: what, OK: true, Warning: true, Detail: text})
-		}
 		examineSinks(ctx, cfg, add, warn)
 		examinePlugins(ctx, cfg, add, warn)
-		examineConnector(ctx, cfg, running, add)
+		examineConnector(ctx, cfg, running, add, warn)
 	}
 	bad := false
 	for _, f := range found {
@@ -183,7 +183,7 @@ func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, 
 }
 
 // examineConnector says whether a connector runs here; that none does is no fault.
-func examineConnector(ctx context.Context, cfg connector.Config, required bool, add func(string, error, string)) {
+func examineConnector(ctx context.Context, cfg connector.Config, required bool, add func(string, error, string), warn func(string, string)) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+cfg.AdminAddr+"/readyz", nil)
@@ -216,6 +216,10 @@ func examineConnector(ctx context.Context, cfg connector.Config, required bool, 
 		}
 	}
 	op, err := connector.OpenOperator(ctx, cfg, slog.New(slog.DiscardHandler))
+	if errors.Is(err, connector.ErrNoStreams) { // asked from another pod or machine: nothing is wrong with that
+		warn("streams", "are not in POSTCALL_DATA_DIR; run doctor or status beside the connector to see them")
+		return
+	}
 	if err != nil {
 		add("streams", err, "")
 		return

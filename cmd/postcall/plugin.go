@@ -3,7 +3,8 @@ package main
 import "github.com/spf13/cobra"
 
 func pluginCommand() *cobra.Command {
-	c := groupCommand("plugin", "Start, check, list and lock plugins", pluginNewCommand(), pluginCheckCommand(), pluginListCommand(), pluginLockCommand())
+	c := groupCommand("plugin", "Start, check, list and lock plugins", pluginNewCommand(), pluginCheckCommand(), pluginListCommand(), pluginLockCommand(),
+		pluginInstallCommand())
 	c.Long = `A plugin is a program of its own that postcall starts and calls with batches of events: it may change an event, drop it,
 hold it back, or split it. The plugins of POSTCALL_TRANSFORMS are in POSTCALL_PLUGIN_DIR, each an executable file, or a folder
 with an executable of its own name.`

@@ -30,6 +30,9 @@ type sendOptions struct {
 	rate                     float64
 	concurrency              int
 	attempts                 int
+	serverName               string
+	test, verify             bool
+	verifyTimeout            time.Duration
 }
 
 func sendCommand() *cobra.Command {
@@ -46,9 +49,13 @@ POSTCALL_SOURCES asks for, and delivers to its route.
 
 With --count it delivers every payload that many times, each copy under an id of its own, which stands at --id-path.
 --duplicates and --corrections are shares of the calls that come a second time, later: as they were, or with another
-summary. --batch puts several events into one body, --lines as NDJSON, --encoding compresses it.`,
+summary. --batch puts several events into one body, --lines as NDJSON, --encoding compresses it.
+
+With --verify it asks the stores of POSTCALL_SINKS for each call until they have it; --test marks the calls as tests, which are
+stored and left out of every metric. Together they are a check of the whole way: "helm test" is one.`,
 		Example: `  postcall send
   postcall send testdata/webhooks/*.json
+  postcall send --test --verify
   postcall send --as retell --source retell
   postcall send --auth standard-webhooks --secret-file whsec.txt --url https://calls.example.com/hooks/acme custom.json
   postcall send --count 1000 --concurrency 16 --duplicates 0.1 --corrections 0.1 --batch 20 --encoding gzip`,
@@ -77,6 +84,10 @@ summary. --batch puts several events into one body, --lines as NDJSON, --encodin
 	f.Float64Var(&o.corrections, "corrections", 0, "share of the calls that come again with another summary")
 	f.Float64Var(&o.rate, "rate", 0, "deliveries a second at most; 0 is no limit")
 	f.IntVar(&o.concurrency, "concurrency", 4, "deliveries at once")
+	f.StringVar(&o.serverName, "server-name", "", "name in the server's certificate, where it is not that of --url")
+	f.BoolVar(&o.test, "test", false, "mark the calls as tests (payloads in Phonely's form)")
+	f.BoolVar(&o.verify, "verify", false, "wait until the store of every enabled sink has the calls")
+	f.DurationVar(&o.verifyTimeout, "verify-timeout", time.Minute, "how long --verify waits")
 	f.IntVar(&o.attempts, "attempts", 10, "attempts a delivery while the receiver is busy or away")
 	return c
 }
@@ -89,6 +100,10 @@ func (o *sendOptions) check() error {
 		return usagef("--duplicates and --corrections are shares, 0 to 1")
 	case o.encoding != "" && encoders[o.encoding] == nil:
 		return usagef("--encoding is gzip, deflate or zstd")
+	case o.test && o.as != source.Phonely:
+		return usagef("--test marks payloads in Phonely's form; a source of POSTCALL_SOURCES says by its test what is one")
+	case o.verifyTimeout <= 0:
+		return usagef("--verify-timeout is positive")
 	case idPaths[o.as] == "":
 		return usagef("--as is one of %s", strings.Join(source.ShippedNames(), ", "))
 	}
@@ -106,6 +121,13 @@ func send(ctx context.Context, o sendOptions, files []string, stdin io.Reader, s
 	plan, err := newPlan(o, files, stdin)
 	if err != nil {
 		return err
+	}
+	var v *verifier
+	if o.verify {
+		if v, err = newVerifier(ctx, plan, s.tenant()); err != nil {
+			return err
+		}
+		defer v.close()
 	}
 	bar := newBar(stderr, int64(len(plan.bodies)), "delivered")
 	start := time.Now()
@@ -140,6 +162,9 @@ func send(ctx context.Context, o sendOptions, files []string, stdin io.Reader, s
 	_, _ = fmt.Fprintf(stdout, "%d of %d deliveries stored in %s (%.0f/s)\n", n, len(plan.bodies), d.Round(time.Millisecond), float64(n)/d.Seconds())
 	if err == nil && failed.Load() > 0 {
 		return errReported
+	}
+	if err == nil && v != nil {
+		return v.wait(ctx, o.verifyTimeout, stdout)
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func newSender(o sendOptions) (*sender, error) {
 	if o.lines {
 		s.kind = "application/x-ndjson"
 	}
-	tlsConfig, err := trust(o.ca)
+	tlsConfig, err := trust(o.ca, o.serverName)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +101,20 @@ func signer(o sendOptions, cfg *connector.Config) (*source.Source, error) {
 	return src, nil
 }
 
-func trust(file string) (*tls.Config, error) {
-	if file == "" {
+// tenant is that of the source which is delivered to.
+func (s *sender) tenant() string {
+	if s.as != nil && s.as.Tenant != "" {
+		return s.as.Tenant
+	}
+	return source.DefaultTenant
+}
+
+func trust(file, name string) (*tls.Config, error) {
+	if file == "" && name == "" {
 		return nil, nil
+	}
+	if file == "" {
+		return &tls.Config{ServerName: name, MinVersion: tls.VersionTLS12}, nil
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -113,7 +124,7 @@ func trust(file string) (*tls.Config, error) {
 	if !pool.AppendCertsFromPEM(b) {
 		return nil, errors.New("--ca holds no certificate; name a PEM file")
 	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	return &tls.Config{RootCAs: pool, ServerName: name, MinVersion: tls.VersionTLS12}, nil
 }
 
 // ownURL is where POSTCALL_HTTP_ADDR is reached from this machine.

@@ -60,6 +60,11 @@ func newPlan(o sendOptions, files []string, stdin io.Reader) (*sendPlan, error) 
 			return nil, err
 		}
 	}
+	if o.test {
+		for i := range p.payloads {
+			p.payloads[i] = withJSON(p.payloads[i], "isTest", json.RawMessage("true"))
+		}
+	}
 	var events []planned
 	for c := range o.count {
 		for i := range p.payloads {
@@ -93,7 +98,7 @@ func (p *sendPlan) body(i int) (body []byte, name string) {
 	for _, e := range p.bodies[i] {
 		b := p.payloads[e.payload]
 		if p.o.count > 1 {
-			b = withText(b, p.o.idPath, textAt(b, p.o.idPath)+"-"+strconv.Itoa(e.copy+1))
+			b = withText(b, p.o.idPath, p.id(e))
 		}
 		if e.corrected {
 			b = withText(b, summaryPaths[p.o.as], "corrected: "+textAt(b, summaryPaths[p.o.as]))
@@ -117,6 +122,30 @@ func (p *sendPlan) body(i int) (body []byte, name string) {
 	return slices.Concat([]byte("["), bytes.Join(parts, []byte(",")), []byte("]")), name
 }
 
+// id is the id of an event's call.
+func (p *sendPlan) id(e planned) string {
+	id := textAt(p.payloads[e.payload], p.o.idPath)
+	if p.o.count > 1 {
+		id += "-" + strconv.Itoa(e.copy+1)
+	}
+	return id
+}
+
+// ids are those of all calls, each once.
+func (p *sendPlan) ids() []string {
+	var ids []string
+	seen := map[string]bool{}
+	for _, body := range p.bodies {
+		for _, e := range body {
+			if id := p.id(e); !seen[id] {
+				seen[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // textAt is the text at a path such as call.id, or "".
 func textAt(body []byte, path string) string {
 	var v any
@@ -131,16 +160,24 @@ func textAt(body []byte, path string) string {
 
 // withText returns the payload with another text at a path, its other fields untouched.
 func withText(body []byte, path, text string) []byte {
+	value, err := json.Marshal(text)
+	if err != nil {
+		return body
+	}
+	return withJSON(body, path, value)
+}
+
+// withJSON is withText for any value.
+func withJSON(body []byte, path string, value json.RawMessage) []byte {
 	name, rest, deeper := strings.Cut(path, ".")
 	var m map[string]json.RawMessage
 	if path == "" || json.Unmarshal(body, &m) != nil || m == nil {
 		return body
 	}
 	if deeper {
-		m[name] = withText(m[name], rest, text)
-	} else {
-		m[name], _ = json.Marshal(text)
+		value = withJSON(m[name], rest, value)
 	}
+	m[name] = value
 	if len(m[name]) == 0 {
 		return body
 	}

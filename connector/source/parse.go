@@ -198,7 +198,7 @@ func (p *parser) size(dst *int64) func(*yaml.Node, string) {
 
 // source reads one entry.
 func (p *parser) source(n *yaml.Node, key string) {
-	src := &Source{Tenant: defaultTenant}
+	src := &Source{Tenant: DefaultTenant}
 	var needs, mapping, split, test string
 	var auth, mappingAt, splitAt, testAt *yaml.Node
 	var allow []string

@@ -18,8 +18,9 @@ const (
 	Phonely      = "phonely"
 	PhonelyRoute = "/phonely/webhook"
 	// HooksPrefix begins the routes of sources that name none.
-	HooksPrefix   = "/hooks/"
-	defaultTenant = "default"
+	HooksPrefix = "/hooks/"
+	// DefaultTenant is that of a source which names none.
+	DefaultTenant = "default"
 )
 
 // Source is one sender. It is safe for concurrent use.
@@ -189,7 +190,7 @@ func Load(path string, o Options) (*Set, error) {
 const SecretHeader = "X-Webhook-Secret"
 
 func (s *Set) builtIn(o Options) (*Source, error) {
-	src := &Source{Name: Phonely, Tenant: defaultTenant, Route: PhonelyRoute, any: true}
+	src := &Source{Name: Phonely, Tenant: DefaultTenant, Route: PhonelyRoute, any: true}
 	if len(o.Secrets) == 0 && o.SecretFile == "" {
 		return src, nil
 	}

@@ -17,7 +17,7 @@ func Adhoc(name, mapping string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.set.sources = []*Source{{Name: name, Tenant: defaultTenant, Route: HooksPrefix + name, mapping: m}}
+	p.set.sources = []*Source{{Name: name, Tenant: DefaultTenant, Route: HooksPrefix + name, mapping: m}}
 	return p.set, nil
 }
 
