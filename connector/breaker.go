@@ -74,7 +74,7 @@ func (c *chain) canary(ctx context.Context, s *step) bool {
 		c.passed(s)
 	case ctx.Err() == nil && s.fail():
 		c.m.open.WithLabelValues(s.Name).Set(1)
-		c.m.alarms.WithLabelValues("transform").Inc()
+		c.m.alarm("transform", 1)
 		events := "wait until it can"
 		if s.skip {
 			events = "go on without it (on_failure: skip)"

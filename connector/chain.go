@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/postcall/postcall/transforms"
 )
@@ -305,6 +306,8 @@ func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alon
 		s.turn.RLock()
 		defer s.turn.RUnlock()
 	}
+	start := time.Now()
+	defer func() { c.m.transformSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds()) }()
 	return transforms.Apply(ctx, s.Name, s.Transformer, in)
 }
 

@@ -208,7 +208,7 @@ func TestNothingDiesOfOneAnswer(t *testing.T) {
 		}
 		return b, nil
 	})}
-	ch := newChain(Chains{Default: []Transform{mixed}}, TransformConfig{Concurrency: 2}, discard(), newMetrics(""))
+	ch := newChain(Chains{Default: []Transform{mixed}}, TransformConfig{Concurrency: 2}, discard(), newMetrics(buildInfo{}))
 	rs, err := ch.apply(t.Context(), "", []transforms.Event{{CallID: "c"}})
 	if err != nil || len(rs) != 1 || len(rs[0].events) != 1 || len(rs[0].fates) != 0 {
 		t.Errorf("%+v, error %v", rs, err)

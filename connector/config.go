@@ -8,6 +8,7 @@ type Config struct {
 	DataDir         string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
 	HTTPAddr        string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
 	AdminAddr       string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
+	AdminPprof      bool          `split_words:"true" default:"false" desc:"serve Go's profiles at /debug/pprof/ on that address, to whoever reaches it"`
 	WebhookSecret   Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
 	EncryptionKey   Secret        `split_words:"true" desc:"key that the embedded streams are encrypted with on disk; empty leaves them plain; to rotate it, the new one before the old one for a start"`
 	RedactKey       Secret        `split_words:"true" desc:"key of the hashes that replace personal values; several may be listed, the first hashes"`
@@ -23,6 +24,7 @@ type Config struct {
 	MaxDeadShare    float64       `split_words:"true" default:"0.5" desc:"share of the last events above which a stage pauses instead of holding more back; 0 never pauses"`
 	ShutdownTimeout time.Duration `split_words:"true" default:"30s" desc:"deadline of an orderly stop; what is not loaded by then is loaded after the next start"`
 	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat       string        `split_words:"true" desc:"json or text; empty means text on a terminal and json elsewhere"`
 	Sources         string        `desc:"file of sources (YAML): who may deliver, on which route, by which mapping; empty means Phonely alone"`
 	NATS            NATSConfig
 

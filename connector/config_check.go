@@ -228,6 +228,7 @@ func (c *Config) checkPipeline(k *checker) {
 	_, err := time.LoadLocation(c.Timezone)
 	k.want(err == nil && c.Timezone != "Local", "POSTCALL_TIMEZONE", "IANA name", "there is no such time zone", "write for example Europe/Berlin or America/New_York")
 	levels := []string{"debug", "info", "warn", "error"}
+	k.want(slices.Contains([]string{"", "json", "text"}, c.LogFormat), "POSTCALL_LOG_FORMAT", "text", "there is no such format", "set json or text, or unset it")
 	k.want(slices.Contains(levels, c.LogLevel), "POSTCALL_LOG_LEVEL", "text", "there is no such level", "choose of "+strings.Join(levels, ", "))
 }
 

@@ -141,6 +141,7 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_TIMEZONE=zz/Town", "POSTCALL_TIMEZONE (IANA name)")
 	f("POSTCALL_TIMEZONE=Local", "POSTCALL_TIMEZONE (IANA name)")
 	f("POSTCALL_LOG_LEVEL=zz", "debug, info, warn, error")
+	f("POSTCALL_LOG_FORMAT=zz", "set json or text, or unset it")
 	f("POSTCALL_REDACT_KEY_FILE=/zz/zz", "there is no such file")
 	f("POSTCALL_REDACT_KEY_FILE=/zz/zz|POSTCALL_REDACT_KEY=zz0123456789abcdef", "POSTCALL_REDACT_KEY is set too")
 	f("POSTCALL_CLICKHOUSE_PASSWORD_FILE=/dev/null", "POSTCALL_CLICKHOUSE_PASSWORD_FILE (path): the file is empty")

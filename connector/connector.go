@@ -20,7 +20,8 @@ type Connector struct {
 	Sources    map[string][]Transform
 	Skip       map[string]bool
 	Log        *slog.Logger
-	Version    string // of the binary, for /metrics
+	Version    string // of the binary, for /metrics and traces
+	Commit     string // likewise
 	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
 	Started func(http, admin net.Addr)
 
@@ -39,7 +40,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	m := newMetrics(c.Version)
+	m := newMetrics(buildInfo{c.Version, c.Commit})
 	st, err := openStreams(ctx, c.Config, c.Log)
 	if err != nil {
 		return err
@@ -73,7 +74,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
 	}
 	stages.sinks.Go(func(ctx context.Context) error { return set.Watch(ctx, c.Log) })
-	stages.sinks.Go(newResealer(st, bodies, c.Log).run)
+	stages.sinks.Go(newResealer(st, bodies, c.Log, m).run)
 	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
 	m.registry.MustRegister(newPluginCollector(ch.steps))
 	stages.seal.Go(ch.probe)
@@ -88,7 +89,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	for p := range st.partitions {
 		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
 	}
-	adm := &admin{st: st, m: m, sinks: c.sinkNames(), chain: ch}
+	adm := &admin{st: st, m: m, sinks: sinks, chain: ch, intake: in, erased: erased, pprof: c.Config.AdminPprof}
 	stages.sinks.Go(adm.watch)
 	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
 	stages.sinks.Go(ret.run)
@@ -113,7 +114,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		return errors.Join(err, stages.stop(context.Background()))
 	}
 	if servers.keys != nil {
-		stages.sinks.Go(func(ctx context.Context) error { return servers.keys.watch(ctx, c.Log) })
+		stages.sinks.Go(func(ctx context.Context) error { return servers.keys.watch(ctx, c.Log, m) })
 	}
 	adm.ready.Store(true)
 	if c.Started != nil {
@@ -158,8 +159,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 	var sinks []*sink
 	for _, sk := range c.Sinks {
 		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased}
-		m.paused.WithLabelValues(sk.Name).Set(0)
-		m.delivered.WithLabelValues(sk.Name).Add(0)
+		m.zeroSink(sk.Name)
 		sinks = append(sinks, s)
 		starts = append(starts, starter{name: sk.Name, workers: sk.workers(), handle: s.handle})
 	}

@@ -352,7 +352,7 @@ func TestStaleSealerIsFenced(t *testing.T) {
 	}
 	defer st.close()
 	mk := func() *sealer {
-		return &sealer{st: st, cfg: testConfig(""), m: newMetrics(""), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
+		return &sealer{st: st, cfg: testConfig(""), m: newMetrics(buildInfo{}), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
 	}
 	a, b := mk(), mk()
 	next := a.begin()
@@ -406,7 +406,7 @@ func TestRetentionWaitsForEverySink(t *testing.T) {
 	if _, err := st.consumer(t.Context(), "slow", 1); err != nil {
 		t.Fatal(err)
 	}
-	s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(""), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
+	s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(buildInfo{}), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
 	for range 3 {
 		next := s.begin()
 		next.Position.Seq++

@@ -105,12 +105,12 @@ func OpenOperator(ctx context.Context, cfg Config, log *slog.Logger) (*Operator,
 		return nil, err
 	}
 	if st.srv != nil {
-		if err := st.alignIntake(ctx, log, newMetrics("")); err != nil {
+		if err := st.alignIntake(ctx, log, newMetrics(buildInfo{})); err != nil {
 			st.close()
 			return nil, err
 		}
 	}
-	o := &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, log: log, m: newMetrics("")}, erased: newErasures(cfg.RedactKeys())}
+	o := &Operator{st: st, cipher: cipher, cfg: cfg, dead: &deadLetters{js: st.js, cipher: cipher, log: log, m: newMetrics(buildInfo{})}, erased: newErasures(cfg.RedactKeys())}
 	if err := o.erased.load(ctx, st); err != nil {
 		st.close()
 		return nil, err

@@ -133,7 +133,7 @@ func (d *deadLetters) put(ctx context.Context, l DeadLetter) error {
 // its stage stands still meanwhile (DELIVERY.md, rule 19).
 func (d *deadLetters) insist(ctx context.Context, l DeadLetter) error {
 	return keepTrying(ctx, 200*time.Millisecond, func() error { return d.put(ctx, l) }, func(attempt int, err error) {
-		d.m.alarms.WithLabelValues("dead-letters").Inc()
+		d.m.alarm("dead-letters", 1)
 		d.log.Error("dead letter not stored; its stage waits: purge or replay some, or raise POSTCALL_BATCH_DEAD_BYTES",
 			"stage", l.Stage, "sink", l.Sink, "attempt", attempt, "err", err)
 	})

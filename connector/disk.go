@@ -42,9 +42,11 @@ func (d *diskWatch) look() error {
 	}
 	free, size := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
 	d.m.diskFree.Set(float64(free))
+	d.m.diskSize.Set(float64(size))
+	d.m.diskReserve.Set(float64(reserve(size)))
 	full := free < reserve(size)
 	if full && !d.full.Load() {
-		d.m.alarms.WithLabelValues("disk").Inc()
+		d.m.alarm("disk", 1)
 		d.log.Error("the volume of POSTCALL_DATA_DIR is nearly full; deliveries are answered 503 until there is room",
 			"free_bytes", free, "needed_bytes", reserve(size))
 	}

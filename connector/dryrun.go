@@ -36,7 +36,7 @@ func NewDryRun(cfg Config, set *source.Set, src string, chains Chains, log *slog
 	}
 	d := &DryRun{
 		read: read, src: src,
-		chain: newChain(chains, cfg.Transform, log, newMetrics("")),
+		chain: newChain(chains, cfg.Transform, log, newMetrics(buildInfo{})),
 		cfg:   cfg.Transform,
 	}
 	d.chain.giveUp = 5

@@ -85,7 +85,7 @@ func (o *Operator) Forget(ctx context.Context, erasures ...Erasure) (*ErasureRep
 			return nil, err
 		}
 	}
-	r := newResealer(o.st, &bodyReader{read, o.cipher, o.erased}, o.dead.log)
+	r := newResealer(o.st, &bodyReader{read, o.cipher, o.erased}, o.dead.log, o.dead.m)
 	if o.step != nil {
 		r.step = o.step
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -210,6 +211,7 @@ func (r *running) deliver(callIDs ...string) {
 	}
 }
 
+// metric is the value of a series; empty where there is none, or a counter that has counted nothing.
 func (r *running) metric(name string) string {
 	r.t.Helper()
 	res, err := http.Get(r.admin + "/metrics")
@@ -220,7 +222,11 @@ func (r *running) metric(name string) string {
 	b, _ := io.ReadAll(res.Body)
 	for line := range bytes.Lines(b) {
 		if rest, ok := bytes.CutPrefix(line, []byte(name+" ")); ok {
-			return string(bytes.TrimSpace(rest))
+			value := string(bytes.TrimSpace(rest))
+			if family, _, _ := strings.Cut(name, "{"); value == "0" && strings.HasSuffix(family, "_total") {
+				return ""
+			}
+			return value
 		}
 	}
 	return ""

@@ -72,7 +72,7 @@ func (h *highWater) compare(mark int, stream string, last uint64, log *slog.Logg
 		return
 	}
 	if was := h.last[mark].Load(); last < was {
-		m.alarms.WithLabelValues("gap").Add(float64(was - last))
+		m.alarm("gap", float64(was-last))
 		log.Error("a stream lost its newest messages: what was in them and not loaded is lost; audit the stores, and look at the volume",
 			"stream", stream, "last_sequence", last, "was", was, "messages", was-last)
 	}

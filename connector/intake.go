@@ -34,6 +34,7 @@ type intake struct {
 	queues   []chan *waiting
 	inFlight *semaphore.Weighted
 	disk     *diskWatch // nil on a cluster
+	trouble  trouble
 	stop     chan struct{}
 }
 
@@ -134,6 +135,7 @@ func (in *intake) run(ctx context.Context, partition int) error {
 		}
 		sent = sealFrame(buf, sent)
 		err := in.publish(ctx, subj, sent, len(group))
+		in.trouble.note(err)
 		for i, w := range group {
 			w.done <- err
 			group[i] = nil
@@ -157,6 +159,7 @@ func (in *intake) publish(ctx context.Context, subj string, frame []byte, events
 		in.m.frames.Inc()
 		in.m.frameSeconds.Observe(time.Since(start).Seconds())
 		in.m.received.Add(float64(events))
+		in.m.lastReceived.Set(float64(time.Now().Unix()))
 		return nil
 	case apiCode(err) == codeStoreFull:
 		return ErrFull

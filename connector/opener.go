@@ -37,6 +37,7 @@ func (o *opener) open(msg jetstream.Msg) (*sealed, error) {
 	}
 	m, err := openMessage(msg.Headers(), msg.Data())
 	if err == nil {
+		m.Written = meta.Timestamp
 		e.batch = weak.Make(m)
 	}
 	return m, err

@@ -154,7 +154,7 @@ func TestPurgedDeadLetterStaysPurged(t *testing.T) {
 		t.Fatal(err)
 	}
 	// A redelivery of its batch must not write it anew.
-	k := &deadLetters{js: o.st.js, cipher: o.cipher, log: discard(), m: newMetrics("")}
+	k := &deadLetters{js: o.st.js, cipher: o.cipher, log: discard(), m: newMetrics(buildInfo{})}
 	if err := k.put(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
 		}
 		if s.partitions == 1 && info.State.FirstSeq > at.Position.Seq {
-			m.alarms.WithLabelValues("gap").Add(float64(info.State.FirstSeq - at.Position.Seq))
+			m.alarm("gap", float64(info.State.FirstSeq-at.Position.Seq))
 			log.Error("frames behind the last sealed batch are gone: what was in them is lost, but for what the stores have; audit them, and look at the volume",
 				"sealed_up_to", at.Position.String(), "first_sequence", info.State.FirstSeq, "frames", info.State.FirstSeq-at.Position.Seq)
 		}
@@ -58,7 +58,7 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		if info.State.LastSeq >= want {
 			continue
 		}
-		m.alarms.WithLabelValues("rollback").Inc()
+		m.alarm("rollback", 1)
 		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
 			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
 		opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(at.Position.Seq + 1)}
@@ -88,7 +88,7 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 			return err
 		}
 		if batches > 0 {
-			m.alarms.WithLabelValues("gap").Add(float64(batches))
+			m.alarm("gap", float64(batches))
 			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume",
 				"batches", batches, "events", events)
 		}

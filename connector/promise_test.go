@@ -51,7 +51,7 @@ func TestFailedPublishIsNo2xx(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := newIntake(st, testConfig("").Intake, discard(), newMetrics(""))
+	in := newIntake(st, testConfig("").Intake, discard(), newMetrics(buildInfo{}))
 	st.close()
 	if err := in.publish(t.Context(), subject(subjectIntake, 0), frameOf(someDeliveries(1)...), 1); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("publish without a server: %v, want ErrUnavailable", err)
@@ -59,7 +59,7 @@ func TestFailedPublishIsNo2xx(t *testing.T) {
 }
 
 func TestTooMuchInFlightIsRefused(t *testing.T) {
-	in := newIntake(&streams{partitions: 1}, IntakeConfig{MaxInFlight: 100}, discard(), newMetrics(""))
+	in := newIntake(&streams{partitions: 1}, IntakeConfig{MaxInFlight: 100}, discard(), newMetrics(buildInfo{}))
 	if !in.reserve(60) || in.reserve(60) {
 		t.Error("more was reserved than there is room")
 	}
@@ -100,7 +100,7 @@ func TestAnotherIntakesPositionIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.close()
-	s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(""), log: discard(), at: sealed{Intake: "another", Position: position{Seq: 1}}}
+	s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(buildInfo{}), log: discard(), at: sealed{Intake: "another", Position: position{Seq: 1}}}
 	if err := s.publish(t.Context(), s.begin(), newPayload(nil)); err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func TestNoInnocentDiesBesideAnEventThatKillsThePlugin(t *testing.T) {
 	t.Parallel()
 	total := 0
 	for round := range 4 {
-		m := newMetrics("")
+		m := newMetrics(buildInfo{})
 		p := &sharedProcess{}
 		ch := newChain(Chains{Default: []Transform{{"p", p}}}, TransformConfig{Concurrency: 2}, discard(), m)
 		mk := func(prefix string, poison bool) []transforms.Event {

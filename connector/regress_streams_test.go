@@ -109,7 +109,7 @@ func TestAlignIntakeBesideARunningSealerLosesNothing(t *testing.T) {
 	var frames, sealedUpTo atomic.Uint64
 	var lost atomic.Int32
 	wg.Go(func() {
-		s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(""), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
+		s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(buildInfo{}), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}
 		for ctx.Err() == nil {
 			ack, err := st.js.PublishMsg(ctx, msgWith(subject(subjectIntake, 0), frameOf(someDeliveries(1)...), "1"))
 			if err != nil {
@@ -137,7 +137,7 @@ func TestAlignIntakeBesideARunningSealerLosesNothing(t *testing.T) {
 			}
 		}
 	})
-	m := newMetrics("")
+	m := newMetrics(buildInfo{})
 	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
 		if err := st.alignIntake(ctx, discard(), m); err != nil {
 			t.Fatal(err)

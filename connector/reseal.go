@@ -33,6 +33,7 @@ type resealer struct {
 	bodies *bodyReader
 	erased *erasures
 	log    *slog.Logger
+	m      *metrics
 	step   func(string) // where a test ends the process
 }
 
@@ -51,14 +52,15 @@ type ErasureReport struct {
 	Unreadable int `json:"unreadable"` // damaged or under a key that is not configured: nobody knows what is in them
 }
 
-func newResealer(st *streams, bodies *bodyReader, log *slog.Logger) *resealer {
-	return &resealer{st: st, bodies: bodies, erased: bodies.erased, log: log, step: func(string) {}}
+func newResealer(st *streams, bodies *bodyReader, log *slog.Logger, m *metrics) *resealer {
+	return &resealer{st: st, bodies: bodies, erased: bodies.erased, log: log, m: m, step: func(string) {}}
 }
 
 // run carries out what is listed and not known to be done: at the start what a crash left, later what settled.
 func (r *resealer) run(ctx context.Context) error {
 	for start := true; ; start = false {
 		if err := r.settle(ctx, start, time.Now()); err != nil && ctx.Err() == nil {
+			r.m.erasureFailures.Inc()
 			r.log.Warn("an erasure is not carried out; tried again", "err", err)
 		}
 		if sleep(ctx, time.Minute) != nil {

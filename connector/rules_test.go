@@ -229,7 +229,7 @@ func TestBatchThatOutgrowsAMessageIsSealedInParts(t *testing.T) {
 
 // DELIVERY.md, rule 9: versions rise with the order of arrival, also when the clock goes back.
 func TestVersionsRiseWhenTheClockGoesBack(t *testing.T) {
-	s := &sealer{cfg: testConfig(""), at: sealed{Version: 6_500_000}, st: &streams{maxPayload: embeddedMaxPayload}, m: newMetrics(""), log: discard()}
+	s := &sealer{cfg: testConfig(""), at: sealed{Version: 6_500_000}, st: &streams{maxPayload: embeddedMaxPayload}, m: newMetrics(buildInfo{}), log: discard()}
 	frames := make(chan intakeFrame, 1)
 	s.frames = frames
 	var ds []delivery
@@ -307,7 +307,7 @@ func TestDamagedSealedBatchIsKeptAndTheNextGoesOn(t *testing.T) {
 }
 
 func TestNearlyFullVolumeClosesTheIntake(t *testing.T) {
-	d := &diskWatch{dir: t.TempDir(), log: discard(), m: newMetrics("")}
+	d := &diskWatch{dir: t.TempDir(), log: discard(), m: newMetrics(buildInfo{})}
 	if err := d.look(); err != nil {
 		t.Fatal(err)
 	}

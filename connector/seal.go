@@ -202,7 +202,7 @@ func (s *sealer) collect(ctx context.Context) ([]input, error) {
 // follow sounds the alarm when frames are missing: JetStream skips damaged messages without an error.
 func (s *sealer) follow(seq uint64) {
 	if s.next > 0 && seq > s.next {
-		s.m.alarms.WithLabelValues("gap").Add(float64(seq - s.next))
+		s.m.alarm("gap", float64(seq-s.next))
 		s.log.Error("intake frames are missing: what was in them is lost", "partition", s.partition, "from_sequence", s.next, "frames", seq-s.next)
 	}
 	if s.next > 0 {
@@ -214,7 +214,7 @@ func (s *sealer) follow(seq uint64) {
 func (s *sealer) inputs(f intakeFrame) []input {
 	ds, err := decodeFrame(f.data)
 	if err != nil {
-		s.m.alarms.WithLabelValues("damaged").Inc()
+		s.m.alarm("damaged", 1)
 		s.log.Error("damaged intake frame; it is kept whole as a dead letter", "partition", s.partition, "sequence", f.seq, "events", f.events, "err", err)
 		return []input{{delivery: delivery{Received: time.Now().UTC(), Body: f.data}, next: position{Seq: f.seq + 1}, damaged: max(f.events, 1)}}
 	}
@@ -244,7 +244,7 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 		return err
 	}
 	if kept, died := tally(batch); !s.guard.allows(kept, died) {
-		s.m.alarms.WithLabelValues("refusals").Inc()
+		s.m.alarm("refusals", 1)
 		return fmt.Errorf("%d of %d events of a batch would die, too many for it to be their fault; nothing more is held back and sealing waits: look at the transforms and the release, or raise POSTCALL_MAX_DEAD_SHARE", died, kept+died)
 	}
 	// Compression never grows a payload by more than a few bytes per 128 KiB, so payload bytes decide.

@@ -97,6 +97,8 @@ type sealed struct {
 	Erased   []int     // indices of its events that are gone, rising
 	Replaces []uint64  // sequences of the messages it stands for: they are expected gaps
 	SealedAt time.Time // when it was first sealed
+
+	Written time.Time // when the message was stored; zero where it was not read by opener
 }
 
 // fate is what became of an event that is not loaded.

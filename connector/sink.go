@@ -41,9 +41,10 @@ type sink struct {
 	log  *slog.Logger
 	m    *metrics
 
-	guard  *shareGuard
-	erased *erasures
-	turns  turns // of the sealed messages under way
+	guard    *shareGuard
+	erased   *erasures
+	turns    turns // of the sealed messages under way
+	underWay underWay
 
 	pauses  atomic.Int32 // in a row, without a load that succeeded
 	failing atomic.Bool  // the last attempt failed
@@ -115,7 +116,7 @@ func (s *sink) flushPart(ctx context.Context, whole Batch, cuts *splits, doubted
 		switch {
 		case err == nil:
 			s.guard.allows(len(b.Events), 0)
-			s.delivered(len(b.Events))
+			s.delivered(&b, nil)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -134,7 +135,7 @@ func (s *sink) flushPart(ctx context.Context, whole Batch, cuts *splits, doubted
 			if err := s.hold(ctx, b, partial.Failed, attempt); err != nil {
 				return err
 			}
-			s.delivered(len(b.Events) - len(partial.Failed) - len(partial.Retry))
+			s.delivered(&b, partial)
 			if len(partial.Retry) == 0 {
 				return nil
 			}
@@ -155,7 +156,7 @@ func (s *sink) flushPart(ctx context.Context, whole Batch, cuts *splits, doubted
 			}
 			err = s.doubt(ctx, attempt, err)
 		case single && struck.stuck(err):
-			s.m.alarms.WithLabelValues("exhausted").Inc()
+			s.m.alarm("exhausted", 1)
 			s.log.Error("the store has not enough memory or time for a single event; it is tried for ever and never held back for this",
 				"sink", s.Name, "attempt", attempt, "err", err)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
@@ -259,7 +260,7 @@ func (s *sink) mayHold(ctx context.Context, loaded, refused int) bool {
 // doubt waits, with an alarm, where it is the release or the store that is broken rather than an event.
 func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
 	s.m.paused.WithLabelValues(s.Name).Set(1)
-	s.m.alarms.WithLabelValues("refusals").Inc()
+	s.m.alarm("refusals", 1)
 	s.log.Error("the store refuses too much for it to be the events' fault; nothing more is held back and the sink waits",
 		"sink", s.Name, "attempt", attempt, "err", cause)
 	return sleep(ctx, backoff(attempt, 500*time.Millisecond, pauseDelay))
@@ -268,7 +269,7 @@ func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
 // pause waits with an alarm until the store is fit again. Nothing is dead-lettered for what an operator can put right.
 func (s *sink) pause(ctx context.Context, cause error) error {
 	s.m.paused.WithLabelValues(s.Name).Set(1)
-	s.m.alarms.WithLabelValues("paused").Inc()
+	s.m.alarm("paused", 1)
 	s.log.Error("sink is paused until this is put right; events wait on disk", "sink", s.Name, "err", cause)
 	s.checked.Store(false)
 	s.proven.Store(false)
@@ -299,10 +300,22 @@ func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts
 	return nil
 }
 
-func (s *sink) delivered(events int) { s.m.delivered.WithLabelValues(s.Name).Add(float64(events)) }
+// delivered counts what a load brought, less what it did not.
+func (s *sink) delivered(b *Batch, less *PartialError) {
+	n, lag, now := 0, s.m.lagSeconds.WithLabelValues(s.Name), time.Now()
+	for i := range b.Events {
+		if less != nil && (less.Failed[i] != nil || less.Retry[i] != nil) {
+			continue
+		}
+		n++
+		lag.Observe(now.Sub(b.Events[i].ReceivedAt).Seconds())
+	}
+	s.m.delivered.WithLabelValues(s.Name).Add(float64(n))
+}
 
 // handle loads one sealed message. Its ack follows a nil error.
 func (s *sink) handle(ctx context.Context, m *sealed) error {
+	defer s.underWay.begin(m.Written)()
 	defer s.turns.take(m.Token)()
 	b, superseded := m.batch()
 	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
@@ -396,7 +409,7 @@ func (s *streams) handleMessage(ctx context.Context, msg jetstream.Msg, name str
 		return handle(ctx, m)
 	}
 	log.Error("damaged sealed batch; it is kept whole as a dead letter", "sink", name, "err", err)
-	dead.m.alarms.WithLabelValues("damaged").Inc()
+	dead.m.alarm("damaged", 1)
 	events := 0
 	_, _ = fmt.Sscan(msg.Headers().Get(headerEvents), &events)
 	t := token(msg.Headers(), msg.Data())

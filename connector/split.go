@@ -71,7 +71,7 @@ func (s *splits) make(ctx context.Context, b *Batch, log *slog.Logger) error {
 		_, err := s.dead.js.PublishMsg(ctx, &nats.Msg{Subject: subj, Data: []byte(time.Now().UTC().Format(time.RFC3339))})
 		return err
 	}, func(attempt int, err error) {
-		s.dead.m.alarms.WithLabelValues("dead-letters").Inc()
+		s.dead.m.alarm("dead-letters", 1)
 		log.Error("the cut of a batch can't be recorded; the sink waits", "attempt", attempt, "err", err)
 	})
 	s.done[subj] = err == nil

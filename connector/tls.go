@@ -40,8 +40,9 @@ func (k *keyPair) reload() error {
 
 // watch reads the files again when they change, until ctx ends. Between the writes of two files they may not match for a
 // moment; that is said only where it lasts.
-func (k *keyPair) watch(ctx context.Context, log *slog.Logger) error {
+func (k *keyPair) watch(ctx context.Context, log *slog.Logger, m *metrics) error {
 	failed := 0
+	k.measure(m)
 	for sleep(ctx, time.Second) == nil {
 		before := k.now.Load()
 		switch err := k.reload(); {
@@ -51,12 +52,20 @@ func (k *keyPair) watch(ctx context.Context, log *slog.Logger) error {
 			}
 		case k.now.Load() != before:
 			failed = 0
+			k.measure(m)
 			log.Info("the certificate was read again", "valid_until", k.until())
 		default:
 			failed = 0
 		}
 	}
 	return nil
+}
+
+// measure says when the certificate ends.
+func (k *keyPair) measure(m *metrics) {
+	if leaf := k.now.Load().Leaf; leaf != nil {
+		m.certExpiry.WithLabelValues().Set(float64(leaf.NotAfter.Unix()))
+	}
 }
 
 func (k *keyPair) until() string {

@@ -63,7 +63,7 @@ func (a *authority) issue(name string, serial int64, usage x509.ExtKeyUsage) (ce
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{usage},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour + time.Duration(serial)*time.Minute), ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &k.PublicKey, a.key)
 	if err != nil {
@@ -85,6 +85,13 @@ func put(t *testing.T, path string, b []byte) {
 	if err := os.Rename(path+".new", path); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 func (a *authority) client(certs ...tls.Certificate) *http.Client {
@@ -188,6 +195,11 @@ func TestRotationUnderLoad(t *testing.T) {
 		t.Error("no delivery came over HTTP/2")
 	}
 	t.Logf("%d deliveries, %d over HTTP/2", sent.Load(), h2.Load())
+	block, _ := pem.Decode(must(os.ReadFile(cfg.HTTP.CertPath)))
+	want := fmt.Sprint(float64(must(x509.ParseCertificate(block.Bytes)).NotAfter.Unix()))
+	if got := r.metric("postcall_tls_certificate_expiry_timestamp_seconds"); got != want {
+		t.Errorf("the certificate ends at %s by /metrics, want %s", got, want)
+	}
 	put(t, cfg.HTTP.CertPath, []byte("broken"))
 	time.Sleep(1500 * time.Millisecond)
 	if code := fresh("secret-number-4"); code != 200 {

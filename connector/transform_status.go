@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -89,20 +90,19 @@ type pluginCollector struct {
 	descs map[string]*prometheus.Desc
 }
 
+// pluginMetrics are what a pluginCollector shows.
+var pluginMetrics = []metric{
+	{"plugin_processes", "gauge", "Processes of a plugin that run.", []string{"transform"}},
+	{"plugin_memory_bytes", "gauge", "Memory of a plugin's processes and of their children, in bytes.", []string{"transform"}},
+	{"plugin_starts_total", "counter", "Starts of a plugin's processes.", []string{"transform"}},
+	{"plugin_ends_total", "counter", "Processes of a plugin that ended: by themselves (crash), killed without an answer in time (timeout), killed above their bound (memory).", []string{"transform", "reason"}},
+	{"plugin_log_lines_cut_total", "counter", "Lines of a plugin that were left out of the log, because there were too many.", []string{"transform"}},
+}
+
 func newPluginCollector(steps []*step) *pluginCollector {
 	c := &pluginCollector{steps: steps, descs: map[string]*prometheus.Desc{}}
-	for name, help := range map[string]string{
-		"processes":           "Processes of a plugin that run.",
-		"memory_bytes":        "Memory of a plugin's processes and of their children, in bytes.",
-		"starts_total":        "Starts of a plugin's processes.",
-		"ends_total":          "Processes of a plugin that ended: by themselves (crash), killed without an answer in time (timeout), killed above their bound (memory).",
-		"log_lines_cut_total": "Lines of a plugin that were left out of the log, because there were too many.",
-	} {
-		labels := []string{"transform"}
-		if name == "ends_total" {
-			labels = append(labels, "reason")
-		}
-		c.descs[name] = prometheus.NewDesc("postcall_plugin_"+name, help, labels, nil)
+	for _, m := range pluginMetrics {
+		c.descs[strings.TrimPrefix(m.name, "plugin_")] = prometheus.NewDesc("postcall_"+m.name, m.help, m.labels, nil)
 	}
 	return c
 }

@@ -73,6 +73,7 @@ type request struct {
 
 // ServeHTTP takes one delivery.
 func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	start := time.Now()
 	if w.docs != nil && (r.URL.Path == docsPath || strings.HasPrefix(r.URL.Path, docsPath+"/")) {
 		w.docs.ServeHTTP(rw, r)
 		return
@@ -92,6 +93,7 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.m.requests.WithLabelValues("200").Inc()
+	w.m.ackSeconds.Observe(time.Since(start).Seconds())
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(a) // the client may be gone; nothing is left to do
 }

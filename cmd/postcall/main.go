@@ -133,12 +133,12 @@ func groupCommand(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
-// newLogger writes lines for people where stderr is a terminal and JSON elsewhere.
-func newLogger(w io.Writer, level string) *slog.Logger {
+// newLogger writes lines of the format; without one, for people where w is a terminal and JSON elsewhere.
+func newLogger(w io.Writer, level, format string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(level)) // checked with the configuration
 	opts := &slog.HandlerOptions{Level: l}
-	if isTerminal(w) {
+	if format == "text" || format == "" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))

@@ -19,7 +19,7 @@ func operate(ctx context.Context, stderr io.Writer, sinks bool, f func(*connecto
 	if err := cfg.RequireRedactKey(); err != nil {
 		return err
 	}
-	log := newLogger(stderr, "warn")
+	log := newLogger(stderr, "warn", cfg.LogFormat)
 	op, err := connector.OpenOperator(ctx, cfg, log)
 	if err != nil {
 		return err

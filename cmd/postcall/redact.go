@@ -130,7 +130,7 @@ func readCalls(ctx context.Context, name string, stdin io.Reader) ([]namedCall, 
 	if err != nil {
 		return nil, err
 	}
-	dry, err := connector.NewDryRun(cfg, set, src, connector.Chains{}, newLogger(io.Discard, "error"))
+	dry, err := connector.NewDryRun(cfg, set, src, connector.Chains{}, newLogger(io.Discard, "error", ""))
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	if err := cfg.RequireRedactKey(); err != nil {
 		return err
 	}
-	log := newLogger(stderr, cfg.LogLevel)
+	log := newLogger(stderr, cfg.LogLevel, cfg.LogFormat)
 	tuneMemory(cfg)
 	if links := connector.ServiceLinks(os.Environ()); len(links) > 0 {
 		log.Warn("variables of another kind in the environment", "advice", serviceLinkAdvice(links))
@@ -57,7 +57,7 @@ func serve(ctx context.Context, stderr io.Writer) error {
 		log.Warn("calls are stored UNREDACTED", "why", warning)
 	}
 	c := connector.Connector{
-		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version,
+		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version, Commit: commit,
 		Started: func(http, admin net.Addr) {
 			scheme := "http://"
 			if cfg.HTTP.CertPath != "" {

@@ -69,7 +69,7 @@ func transform(ctx context.Context, name, mapping string, files []string, stdin 
 		cfg.RedactKey = connector.Secret(rand.Text())
 		_, _ = fmt.Fprintln(stderr, "postcall: POSTCALL_REDACT_KEY is not set; this run uses a key of its own, so its hashes match no other run's")
 	}
-	log := newLogger(stderr, "warn")
+	log := newLogger(stderr, "warn", cfg.LogFormat)
 	set, src, err := pickSource(cfg, name, mapping)
 	if err != nil {
 		return err
