@@ -12,7 +12,7 @@ var descRE = regexp.MustCompile(`^Desc\{fqName: "(\w+)".*variableLabels: \{([^}]
 // MetricNames returns the name of every metric that /metrics can show, with its labels, so that dashboards and alerts can
 // be checked. A histogram has its base name.
 func MetricNames() map[string][]string {
-	r := newMetrics("").registry
+	r := newMetrics(buildInfo{}).registry
 	r.MustRegister(newPluginCollector(nil))
 	descs := make(chan *prometheus.Desc)
 	go func() {
