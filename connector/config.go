@@ -88,6 +88,12 @@ type ClickHouseConfig struct {
 	TLS      bool          `default:"false" desc:"speak TLS"`
 	Timeout  time.Duration `default:"60s" desc:"deadline of one insert"`
 	Workers  int           `default:"2" desc:"inserts at once"`
+	// How the tables are made: Layout and Cluster are read by migrate alone.
+	Layout  string `default:"single" desc:"what migrate makes tables for: single (one server), cluster (replicas, ON CLUSTER), replicated (a database with the Replicated engine) or cloud (ClickHouse Cloud)"`
+	Cluster string `desc:"name of the cluster where the layout is cluster, for example {cluster}"`
+	// How long calls are kept, in days after their last delivery, of an import after their end. 0 keeps them.
+	KeepDays         int `split_words:"true" default:"0" desc:"days after its last delivery after which a call is removed; 0 keeps it. postcall migrate apply brings it in"`
+	KeepPersonalDays int `split_words:"true" default:"0" desc:"days after its last delivery after which what is personal in a call is emptied: names, texts, links, keys of callers; 0 keeps it"`
 }
 
 // ElasticsearchConfig names the transcript store.

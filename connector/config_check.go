@@ -257,6 +257,8 @@ func (c *Config) checkBounds(k *checker) {
 
 		"POSTCALL_ELASTICSEARCH_KEEP_DAYS":          {c.Elasticsearch.KeepDays, 0, 36_500},
 		"POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS": {c.Elasticsearch.KeepPersonalDays, 0, 36_500},
+		"POSTCALL_CLICKHOUSE_KEEP_DAYS":             {c.ClickHouse.KeepDays, 0, 36_500},
+		"POSTCALL_CLICKHOUSE_KEEP_PERSONAL_DAYS":    {c.ClickHouse.KeepPersonalDays, 0, 36_500},
 	} {
 		k.want(b.low <= b.n && b.n <= b.high, key, "whole number", "it is out of bounds", fmt.Sprintf("write %d to %d", b.low, b.high))
 	}
@@ -277,6 +279,9 @@ func (c *Config) checkBounds(k *checker) {
 		"it is less than POSTCALL_INTAKE_MAX_BODY", "make room for one body at least")
 }
 
+// clickhouseLayouts are what POSTCALL_CLICKHOUSE_LAYOUT may be.
+var clickhouseLayouts = []string{"single", "cluster", "replicated", "cloud"}
+
 func (c *Config) checkStores(k *checker) {
 	for _, addr := range c.ClickHouse.Addr {
 		host, err := splitAddr(addr)
@@ -284,6 +289,10 @@ func (c *Config) checkStores(k *checker) {
 	}
 	k.want(len(c.ClickHouse.Addr) > 0, "POSTCALL_CLICKHOUSE_ADDR", "list", "it names no address", "write the native port, for example clickhouse:9000")
 	k.want(databaseName.MatchString(c.ClickHouse.Database), "POSTCALL_CLICKHOUSE_DATABASE", "text", "it is not a plain name", "use letters, digits and _")
+	layout := c.ClickHouse.Layout
+	k.want(slices.Contains(clickhouseLayouts, layout), "POSTCALL_CLICKHOUSE_LAYOUT", "text", "it is no layout", "choose of "+strings.Join(clickhouseLayouts, ", "))
+	k.want((layout == "cluster") == (c.ClickHouse.Cluster != ""), "POSTCALL_CLICKHOUSE_CLUSTER", "text", "it and POSTCALL_CLICKHOUSE_LAYOUT=cluster don't come together",
+		"set both, or none")
 	for _, u := range c.Elasticsearch.URL {
 		p, err := url.Parse(u)
 		k.want(err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Host != "", "POSTCALL_ELASTICSEARCH_URL", "list",
@@ -294,6 +303,8 @@ func (c *Config) checkStores(k *checker) {
 	k.want(len(c.Elasticsearch.URL) > 0, "POSTCALL_ELASTICSEARCH_URL", "list", "it names no URL", "write for example https://elasticsearch:9200")
 	k.want(aliasName.MatchString(c.Elasticsearch.Index), "POSTCALL_ELASTICSEARCH_INDEX", "text", "it is not the name of an alias", "use small letters, digits, - and _")
 	k.want(c.Elasticsearch.IndexBy == "none" || c.Elasticsearch.IndexBy == "month", "POSTCALL_ELASTICSEARCH_INDEX_BY", "text", "it is neither none nor month", "choose one")
+	k.want(c.ClickHouse.KeepPersonalDays == 0 || c.ClickHouse.KeepDays == 0 || c.ClickHouse.KeepPersonalDays < c.ClickHouse.KeepDays,
+		"POSTCALL_CLICKHOUSE_KEEP_PERSONAL_DAYS", "whole number", "it is not less than POSTCALL_CLICKHOUSE_KEEP_DAYS", "write fewer days, or 0")
 	keep, personal := c.Elasticsearch.KeepDays, c.Elasticsearch.KeepPersonalDays
 	k.want(personal == 0 || keep == 0 || personal < keep, "POSTCALL_ELASTICSEARCH_KEEP_PERSONAL_DAYS", "whole number",
 		"it is not less than POSTCALL_ELASTICSEARCH_KEEP_DAYS, when the whole call goes", "write fewer days, or 0")

@@ -29,6 +29,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"send", "--count", "0"}, 2, "--count"},
 		{[]string{"migrate"}, 0, "apply"},
 		{[]string{"migrate", "sideways"}, 2, "sideways"},
+		{[]string{"migrate", "roles"}, 0, "GRANT SELECT ON postcall.metric_calls TO postcall_analyst"},
 		{[]string{"serve", "now"}, 2, "serve --help"},
 		{[]string{"serve"}, 1, "POSTCALL_REDACT_KEY"},
 		{[]string{"dead", "replay"}, 2, "--all"},

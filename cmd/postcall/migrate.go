@@ -28,10 +28,33 @@ func migrateCommand() *cobra.Command {
 	c := groupCommand("migrate", "Make and update the tables, views, templates, index and alias",
 		sub("plan", "Show what apply would do, and change nothing"),
 		sub("apply", "Bring the enabled sinks to this release's schema; safe to repeat"),
-		sub("status", "Show what is there"))
-	c.Long = `migrate brings the stores of the enabled sinks (POSTCALL_SINKS) to the schema this release loads into. It never destroys
-data, and is safe to repeat and to run twice at once. The user needs more rights for it than "postcall serve" does.`
+		sub("status", "Show what is there"),
+		rolesCommand())
+	c.Long = `migrate brings the stores of the enabled sinks (POSTCALL_SINKS) to the schema this release loads into. It destroys no
+data but what is older than the retention you set (POSTCALL_CLICKHOUSE_KEEP_DAYS, _KEEP_PERSONAL_DAYS; plan shows it), and is safe
+to repeat and to run twice at once. The user needs more rights for it than "postcall serve" does.`
 	return c
+}
+
+func rolesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "roles", Short: "Print the SQL with which an administrator of ClickHouse makes roles", Args: cobra.NoArgs,
+		Long: `roles prints the SQL that makes roles for postcall in ClickHouse: for migrating, for "postcall serve", for analysts and for programs
+that ask for metrics, with a settings profile and a quota for those who read. Analysts see the views and none of the tables.
+It connects to nothing. An administrator runs it, for example: postcall migrate roles | clickhouse-client --user admin --multiquery`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := connector.LoadConfig()
+			if err != nil {
+				return err
+			}
+			text, err := clickhouse.Roles(cfg.ClickHouse)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(c.OutOrStdout(), text)
+			return err
+		},
+	}
 }
 
 // migrationStep is one line of what migrate prints.
@@ -108,7 +131,7 @@ func migrateSinks(ctx context.Context, cfg connector.Config, verb string) ([]mig
 }
 
 func migrateClickHouse(ctx context.Context, cfg connector.ClickHouseConfig, verb string) (_ []clickhouse.Migration, err error) {
-	m, err := clickhouse.OpenMigrator(cfg, clickhouse.Layout{})
+	m, err := clickhouse.OpenMigrator(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func loader(t testing.TB, cfg connector.ClickHouseConfig) *Loader {
 
 func migrator(t testing.TB, cfg connector.ClickHouseConfig) *Migrator {
 	t.Helper()
-	m, err := OpenMigrator(cfg, Layout{})
+	m, err := OpenMigrator(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,32 +35,35 @@ type Migration struct {
 	Statements []string  `json:"statements,omitempty"` // of Plan only
 
 	source source
+	label  string // of a step that no source says
 }
 
-// String names it: "migration 1 (calls)" or "view calls".
-func (m *Migration) String() string { return title(m.Version, m.Name) }
+// String names it: "migration 1 (calls)", "view calls" or "retention of calls_raw: calls for 400 days".
+func (m *Migration) String() string { return cmp.Or(m.label, title(m.Version, m.Name)) }
 
 // Migrator brings a database to the schema that this release loads into. It is safe to repeat, and two at once do no
 // harm: every statement can be repeated.
 type Migrator struct {
 	conn    driver.Conn
 	target  target
+	keep    Retention
 	timeout time.Duration
 }
 
 // OpenMigrator returns a Migrator without connecting.
-func OpenMigrator(cfg connector.ClickHouseConfig, layout Layout) (*Migrator, error) {
+func OpenMigrator(cfg connector.ClickHouseConfig) (*Migrator, error) {
 	conn, err := open(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return &Migrator{conn: conn, target: target{cfg.Database, layout}, timeout: cfg.Timeout}, nil
+	return &Migrator{conn: conn, target: target{cfg.Database, layoutOf(cfg)}, keep: retentionOf(cfg), timeout: cfg.Timeout}, nil
 }
 
 // Close closes the connections.
 func (m *Migrator) Close() error { return m.conn.Close() }
 
-// Status returns every migration with its state: those that are applied once, then the views, each in order.
+// Status returns every migration with its state: those that are applied once, then the views, each in order, and how long
+// calls are kept.
 func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
 	ctx, cancel := withDeadline(ctx, m.timeout)
 	defer cancel()
@@ -67,7 +72,11 @@ func (m *Migrator) Status(ctx context.Context) ([]Migration, error) {
 		return nil, err
 	}
 	views, err := viewStatus(ctx, m.conn, m.target)
-	return append(once, views...), err
+	if err != nil {
+		return nil, err
+	}
+	keep, err := m.retention(ctx)
+	return slices.Concat(once, views, keep), err
 }
 
 // Plan returns the pending migrations with the statements that Apply would run.
@@ -84,8 +93,10 @@ func (m *Migrator) Plan(ctx context.Context) ([]Migration, error) {
 		if mg.State != Pending {
 			continue
 		}
-		if mg.Statements, err = m.target.render(mg.source); err != nil {
-			return nil, err
+		if mg.label == "" {
+			if mg.Statements, err = m.target.render(mg.source); err != nil {
+				return nil, err
+			}
 		}
 		pending = append(pending, mg)
 	}
@@ -128,6 +139,10 @@ func (m *Migrator) prepare(ctx context.Context) error {
 		return err
 	}
 	if n == 0 { // asked first, since the user need not have the right to create one
+		if m.target.layout.Replicated && m.target.layout.Cluster == "" {
+			return fmt.Errorf("database %s does not exist, and only an administrator knows its path: run on each server: "+
+				"CREATE DATABASE %s ENGINE = Replicated('/clickhouse/databases/%s', '{shard}', '{replica}')", m.target.database, m.target.database, m.target.database)
+		}
 		create := fmt.Sprintf("CREATE DATABASE IF NOT EXISTS %s%s COMMENT 'Calls of AI voice agents, loaded by postcall'",
 			m.target.database, m.target.OnCluster())
 		statements = append([]string{create}, statements...)
@@ -154,7 +169,10 @@ func (m *Migrator) apply(ctx context.Context, mg *Migration) error {
 }
 
 func (m *Migrator) record(ctx context.Context, mg *Migration) error {
-	if mg.Version == 0 {
+	switch {
+	case mg.label != "":
+		return nil // the table says it
+	case mg.Version == 0:
 		return m.conn.Exec(ctx, "INSERT INTO "+m.target.Table("schema_views")+" (name, checksum, applied_at) SELECT ?, ?, fromUnixTimestamp64Milli(?)",
 			mg.Name, mg.source.checksum, mg.AppliedAt.UnixMilli())
 	}

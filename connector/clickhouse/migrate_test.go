@@ -126,31 +126,6 @@ func everySource(t testing.TB) []source {
 	return append(srcs, vs...)
 }
 
-// Where no cluster can be run, the engine still parses what would be run on one.
-func TestClusterDDLParses(t *testing.T) {
-	_, conn, _ := migrated(t)
-	to := target{database: "postcall", layout: Layout{Cluster: "{cluster}", Replicated: true}}
-	for _, src := range everySource(t) {
-		statements, err := to.render(src)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range statements {
-			if strings.HasPrefix(uncommented(s), "INSERT") { // on one replica; the others fetch it
-				exec(t, conn, "EXPLAIN AST "+s)
-				continue
-			}
-			if !strings.Contains(s, "ON CLUSTER '{cluster}'") {
-				t.Errorf("%s has a statement without ON CLUSTER: %.80s", src, s)
-			}
-			if strings.Contains(s, "CREATE TABLE") && !strings.Contains(s, "ENGINE = Replicated") {
-				t.Errorf("%s makes a table that is not replicated", src)
-			}
-			exec(t, conn, "EXPLAIN AST "+s)
-		}
-	}
-}
-
 // Two at once, and a second run after a failure, are harmless only if every statement can be repeated.
 func TestEveryStatementCanBeRepeated(t *testing.T) {
 	ok := regexp.MustCompile(`^(CREATE (TABLE|MATERIALIZED VIEW|DICTIONARY) IF NOT EXISTS|CREATE OR REPLACE|DROP \w+ IF EXISTS|` +

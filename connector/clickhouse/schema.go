@@ -23,13 +23,6 @@ const dedupWindowAge = 30 * 24 * time.Hour
 //go:embed migrations/*.sql views/*.sql
 var files embed.FS
 
-// Layout says how the tables are spread. The zero value is a single server, or ClickHouse Cloud, which replaces the
-// engines by its own.
-type Layout struct {
-	Cluster    string // name for ON CLUSTER; empty for none
-	Replicated bool   // Replicated engines, with the server's default path and replica
-}
-
 // source is an embedded migration, or the definition of a view.
 type source struct {
 	version  int // 0 of a view
@@ -104,22 +97,6 @@ type target struct {
 // Table returns a table's qualified name.
 func (t target) Table(name string) string { return t.database + "." + name }
 
-// OnCluster returns the clause that follows a name in DDL, or nothing.
-func (t target) OnCluster() string {
-	if t.layout.Cluster == "" {
-		return ""
-	}
-	return " ON CLUSTER '" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(t.layout.Cluster) + "'"
-}
-
-// Engine returns a MergeTree engine with its arguments.
-func (t target) Engine(kind, args string) string {
-	if t.layout.Replicated {
-		kind = "Replicated" + kind
-	}
-	return kind + "(" + args + ")"
-}
-
 // Window returns the deduplication window in inserts.
 func (target) Window() int { return DedupWindow }
 
@@ -139,7 +116,7 @@ func (t target) render(src source) ([]string, error) {
 	var statements []string
 	for s := range strings.SplitSeq(b.String(), ";\n") {
 		if s = strings.TrimSpace(s); s != "" {
-			statements = append(statements, s)
+			statements = append(statements, strings.TrimSpace(t.fit(s)))
 		}
 	}
 	return statements, nil
