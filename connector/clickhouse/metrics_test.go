@@ -145,7 +145,7 @@ func TestMetricsByEveryDimension(t *testing.T) {
 
 // What the catalogue says is what the database says of its views.
 func TestMetricCommentsAndTypes(t *testing.T) {
-	_, conn, cfg := migrated(t)
+	_, conn, cfg := migratedBut(t, "")
 	calls := one[[]string](t, conn, "SELECT groupArray(name) FROM system.columns WHERE database = '"+cfg.Database+"' AND table = 'calls'")
 	for i := range Metrics {
 		m := &Metrics[i]
