@@ -3,6 +3,9 @@ package elastic
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -199,5 +202,43 @@ func TestDefaultFieldsOfALiveIndexFollow(t *testing.T) {
 		if s := fmt.Sprint(got[indexName(cfg.Index)].Settings.Index.Query["default_field"]); !strings.Contains(s, want) {
 			t.Errorf("default fields are %s", s)
 		}
+	}
+}
+
+// A process that ends while the index is closed, or a cluster that refuses the change, must not leave calls unreachable.
+func TestSynonymsInterrupted(t *testing.T) {
+	cfg := engine(t)
+	apply(t, cfg)
+	l := open(t, cfg)
+	load(t, l, said("c1", "I want to call off my visit"))
+	target, err := url.Parse(cfg.URL[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/_settings") {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	refused := cfg
+	refused.URL, refused.Synonyms = []string{srv.URL}, synonymFile(t, "cancel, call off")
+	if _, err := Apply(t.Context(), refused); err == nil || !strings.Contains(err.Error(), "HTTP 503") {
+		t.Errorf("got %v", err)
+	}
+	if got := found(t, l, `{"match_all":{}}`); got != "c1" {
+		t.Errorf("the index is not open again: %q", got)
+	}
+
+	if err := l.c.do(t.Context(), http.MethodPost, "/"+indexName(cfg.Index)+"/_close", nil, nil); err != nil { // and then killed
+		t.Fatal(err)
+	}
+	cfg.Synonyms = refused.Synonyms
+	apply(t, cfg)
+	if got := found(t, l, `{"multi_match":{"query":"cancelling"}}`); got != "c1" {
+		t.Errorf("after the second apply: %q", got)
 	}
 }
