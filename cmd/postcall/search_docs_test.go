@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -46,13 +47,14 @@ func TestSearchDocs(t *testing.T) {
 	}
 	defer func() { _ = l.Close() }()
 	keys := loadSamples(t, l)
-	if res, err := http.Post(es+"/"+alias+"/_refresh", "", nil); err == nil {
-		_ = res.Body.Close()
-	}
-
 	r := newReader(t)
 	r.env = append(r.env, "ES="+es, "POSTCALL_ELASTICSEARCH_URL="+es, "POSTCALL_SINKS=elasticsearch", "POSTCALL_TRANSFORMS=none",
 		"POSTCALL_REDACT_KEY=0123456789abcdef0123456789abcdef", "POSTCALL_ADMIN_ADDR="+freeAddr(t))
+	// The page is about calls that are there for a while.
+	r.run(`curl -fsS -X POST "$ES/call-transcripts/_refresh"; curl -fsS "$ES/call-transcripts/_count"`)
+	if want := fmt.Sprintf(`{"count":%d,`, len(keys)); !strings.Contains(r.seen, want) {
+		t.Fatalf("want %s, got %s", want, r.seen)
+	}
 	for _, b := range blocks(string(page)) {
 		if strings.Contains(b.text, "KEEP_DAYS") { // the last look at what was reindexed, before it goes
 			versions, err := l.Versions(t.Context(), keys)
