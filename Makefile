@@ -210,18 +210,32 @@ KUBE_SCORE_FLAGS := --kubernetes-version v$(K8S_NEWEST) --ignore-container-cpu-l
 helm: $(HELM) $(KUBE_SCORE) $(K8S_VALIDATE) bin/noskip ## lint, render, validate and test the chart
 	@rm -rf dist/helm && mkdir -p dist/helm
 	@for values in $(CHART)/ci/*-values.yaml; do \
-		name=$$(basename "$$values" -values.yaml); \
 		$(HELM) lint $(CHART) --strict --quiet --kube-version $(K8S_NEWEST).0 --values "$$values"; \
-		$(HELM) template $$name $(CHART) --namespace calls --kube-version $(K8S_NEWEST).0 --values "$$values" > dist/helm/$$name.yaml; \
-		echo "rendered dist/helm/$$name.yaml"; \
 	done
 	@for v in $(K8S_VERSIONS); do \
-		$(K8S_VALIDATE) --strict --quiet --no-warn -k $$v dist/helm/*.yaml; echo "valid for Kubernetes $$v"; \
+		mkdir dist/helm/$$v; \
+		for values in $(CHART)/ci/*-values.yaml; do \
+			needs=$$(sed -n 's/^# kubernetes: //p' "$$values"); \
+			if [ -n "$$needs" ] && [ "$$(printf '%s\n' "$$needs" $$v | sort -V | head -1)" != "$$needs" ]; then continue; fi; \
+			$(HELM) template $$(basename "$$values" -values.yaml) $(CHART) --namespace calls --kube-version $$v.0 --values "$$values" \
+				> dist/helm/$$v/$$(basename "$$values" -values.yaml).yaml; \
+		done; \
+		$(K8S_VALIDATE) --strict --quiet --no-warn -k $$v dist/helm/$$v/*.yaml; \
+		echo "$$(ls dist/helm/$$v | wc -l) files of values are valid for Kubernetes $$v"; \
 	done
-	@$(KUBE_SCORE) score $(KUBE_SCORE_FLAGS) dist/helm/full.yaml > dist/helm/policy.txt || \
-		{ grep -v '^\[OK\]\|^\[SKIPPED\]' dist/helm/policy.txt; exit 1; }
-	@echo "kube-score: $$(grep -c '^\[OK\]' dist/helm/policy.txt) checks passed"
+	@for name in full cluster; do \
+		$(KUBE_SCORE) score $(KUBE_SCORE_FLAGS) dist/helm/$(K8S_NEWEST)/$$name.yaml > dist/helm/policy-$$name.txt || \
+			{ grep -v '^\[OK\]\|^\[SKIPPED\]' dist/helm/policy-$$name.txt; exit 1; }; \
+		echo "kube-score: $$(grep -c '^\[OK\]' dist/helm/policy-$$name.txt) checks passed for $$name"; \
+	done
 	HELM=$(HELM) go test -C deploy/helm $(TESTFLAGS) -count 1 ./... | bin/noskip
+
+.PHONY: chart
+chart: $(HELM) ## dist/chart: the chart as a package, of this version and commit
+	@rm -rf dist/chart && mkdir -p dist/chart && cp -r $(CHART) dist/chart/postcall
+	@printf '  org.opencontainers.image.revision: "%s"\n' '$(COMMIT)' >> dist/chart/postcall/Chart.yaml
+	@$(HELM) package dist/chart/postcall --destination dist/chart --app-version '$(VERSION:v%=%)'
+	@rm -r dist/chart/postcall
 
 ## Tools and clean-up
 

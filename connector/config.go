@@ -40,7 +40,9 @@ type Config struct {
 
 // NATSConfig names an external JetStream.
 type NATSConfig struct {
-	URL string `desc:"an existing JetStream cluster; empty embeds one server, which opens no port"`
+	URL       string `desc:"an existing JetStream cluster; empty embeds one server, which opens no port"`
+	CredsPath string `split_words:"true" desc:"file of the user's credentials for it (.creds: JWT and seed), read again at each connection"`
+	CAPath    string `split_words:"true" desc:"file of the authority (PEM) that signed its certificate; empty means the system's"`
 }
 
 // HTTPConfig shapes the server that takes deliveries.

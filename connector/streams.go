@@ -100,7 +100,7 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		}
 		err = s.connect("", nats.InProcessServer(s.srv))
 	} else {
-		err = s.connect(cfg.NATS.URL)
+		err = s.connect(cfg.NATS.URL, cfg.NATS.options()...)
 	}
 	if err != nil {
 		return nil, err
@@ -109,6 +109,17 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		return nil, err
 	}
 	return s, nil
+}
+
+// options are what the cluster asks of a client.
+func (c NATSConfig) options() (opts []nats.Option) {
+	if c.CredsPath != "" {
+		opts = append(opts, nats.UserCredentials(c.CredsPath))
+	}
+	if c.CAPath != "" {
+		opts = append(opts, nats.RootCAs(c.CAPath))
+	}
+	return opts
 }
 
 func (s *streams) connect(url string, opts ...nats.Option) (err error) {

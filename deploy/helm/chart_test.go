@@ -12,11 +12,10 @@ import (
 
 const minimal = "postcall/ci/default-values.yaml"
 
-// kinds is everything the chart may make. ServiceMonitor is the only one that Kubernetes' own schemas don't know, so
-// TestServiceMonitor looks at its shape.
+// kinds is everything the chart may make.
 var kinds = []string{
-	"ConfigMap", "CronJob", "Ingress", "Job", "NetworkPolicy", "PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "Service",
-	"ServiceAccount", "ServiceMonitor", "StatefulSet",
+	"Certificate", "ConfigMap", "CronJob", "Deployment", "HTTPRoute", "HorizontalPodAutoscaler", "Ingress", "Job", "NetworkPolicy",
+	"PersistentVolumeClaim", "Pod", "PodDisruptionBudget", "PrometheusRule", "Service", "ServiceAccount", "ServiceMonitor", "StatefulSet",
 }
 
 func TestEveryCIFileRenders(t *testing.T) {
@@ -52,7 +51,7 @@ func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
 	f("ingress.host is empty", "--set", "ingress.enabled=true")
 	f("extraEnv has POSTCALL_RETAIN", "--set", "extraEnv[0].name=POSTCALL_RETAIN,extraEnv[0].value=1h")
 	f("additional properties 'retian' not allowed", "--set", "config.retian=1h")
-	f("additional properties 'replicas' not allowed", "--set", "replicas=2")
+	f("replicas is set in mode embedded", "--set", "replicas=2")
 	f("additional properties 'value' not allowed", "--set", "secrets.webhookSecret.value=hunter2")
 	f("at '/config/retain'", "--set", "config.retain=1day")
 	f("at '/config/batch/maxEvents'", "--set", "config.batch.maxEvents=0")
@@ -65,17 +64,43 @@ func TestWrongValuesAreRefusedByTheirKey(t *testing.T) {
 	f("at '/image/tag'", "--set", "image.tag=1")
 	f("retention.schedule is set and nothing is old", "--set", "retention.schedule=17 3 * * *")
 	f("at '/retention/schedule'", "--set", "retention.schedule=daily")
+	f("config.nats.url is empty", "--set", "mode=cluster")
+	f("config.nats.url is set in mode embedded", "--set", "config.nats.url=nats://n:4222")
+	f("secrets.encryptionKey.existingSecret is set in mode cluster", "--set", "mode=cluster,config.nats.url=nats://n:4222,secrets.encryptionKey.existingSecret=a")
+	f("config.nats.url holds credentials", "--set", "mode=cluster,config.nats.url=nats://me:hunter2@n:4222")
+	f("config.nats.credsPath is set beside nats.credentials.existingSecret",
+		"--set", "mode=cluster,config.nats.url=nats://n:4222,config.nats.credsPath=/a,nats.credentials.existingSecret=b")
+	f("tls.existingSecret is empty", "--set", "tls.enabled=true")
+	f("config.http.certPath is set beside tls.enabled", "--set", "tls.enabled=true,tls.existingSecret=a,config.http.certPath=/a")
+	f("certificate.issuer.name is empty", "--set", "certificate.enabled=true,certificate.dnsNames={a.example}")
+	f("certificate.dnsNames is empty", "--set", "certificate.enabled=true,certificate.issuer.name=a")
+	f("gateway.parentRefs is empty", "--set", "gateway.enabled=true")
+	f("plugins.image.digest is empty", "--set", "plugins.image.repository=a")
+	f("config.pluginDir is set beside plugins.image.repository", "--set", "plugins.image.repository=a,plugins.image.tag=b,config.pluginDir=/c")
+	f("plugins.mount is imageVolume, which Kubernetes v1.30.0 does not have",
+		"--kube-version", "1.30.0", "--set", "plugins.image.repository=a,plugins.image.tag=b,plugins.mount=imageVolume")
+	f("assets.kibana.url is empty", "--set", "assets.kibana.enabled=true")
+	f("assets.kibana.url holds credentials", "--set", "assets.kibana.enabled=true,assets.kibana.url=https://me:hunter2@kibana")
+	f("autoscaling.maxReplicas is below autoscaling.minReplicas", "--set", "autoscaling.maxReplicas=1")
+	f("at '/mode'", "--set", "mode=clustered")
+	f("at '/gateway/parentRefs/0'", "--set", "gateway.parentRefs[0].nam=edge")
+	f("at '/files/mappings'", "--set", `files.mappings.clinic\.txt=.`)
+	f("at '/plugins/mount'", "--set", "plugins.mount=hostPath")
+	f("additional properties 'memory' not allowed", "--set", "resources.memory=1Gi")
 	f("at '/migrations/config/clickhouse'", "--set", "migrations.config.clickhouse.user=x")
 }
 
 func TestARefusalDoesNotPrintCredentials(t *testing.T) {
-	_, stderr, _ := helm("-f", minimal, "--set", "config.elasticsearch.url={https://me:hunter2@es:9200}")
-	if strings.Contains(stderr, "hunter2") {
-		t.Errorf("the password is in the message:\n%s", stderr)
+	_, stderr, err := helm("-f", minimal, "--set", "config.elasticsearch.url={https://me:hunter2@es:9200}",
+		"--set", "assets.kibana.enabled=true,assets.kibana.url=https://me:hunter2@kibana",
+		"--set", "mode=cluster,config.nats.url=nats://me:hunter2@n:4222")
+	if err == nil || strings.Count(stderr, "holds credentials") != 3 || strings.Contains(stderr, "hunter2") {
+		t.Errorf("the password is in the message, or something is taken:\n%s", stderr)
 	}
 }
 
-func TestPodsAreRestricted(t *testing.T) {
+// Restricted is what Kubernetes says of a pod (TestPodSecurity); these are beyond it.
+func TestPodsAreConfined(t *testing.T) {
 	for name := range ciFiles(t) {
 		for _, o := range render(t, "-f", name) {
 			pod := o.pod()
@@ -84,20 +109,22 @@ func TestPodsAreRestricted(t *testing.T) {
 			}
 			who := name + " " + o.kind()
 			for path, want := range map[string]any{
-				"enableServiceLinks":                                    false,
-				"automountServiceAccountToken":                          false,
-				"securityContext.runAsNonRoot":                          true,
-				"securityContext.seccompProfile.type":                   "RuntimeDefault",
-				"containers.0.securityContext.allowPrivilegeEscalation": false,
-				"containers.0.securityContext.readOnlyRootFilesystem":   true,
-				"containers.0.securityContext.capabilities.drop.0":      "ALL",
+				"enableServiceLinks":           false,
+				"automountServiceAccountToken": false,
+				"securityContext.runAsUser":    65532,
 			} {
 				if got := pod.at(path); got != want {
 					t.Errorf("%s: %s = %v, want %v", who, path, got, want)
 				}
 			}
-			if pod.at("containers.0.command") != nil {
-				t.Errorf("%s: a command of its own: the image has no shell", who)
+			for _, c := range append(pod.list("initContainers"), pod.list("containers")...) {
+				c := object(c.(map[string]any))
+				if got := c.at("securityContext.readOnlyRootFilesystem"); got != true {
+					t.Errorf("%s: %s writes to its root", who, c["name"])
+				}
+				if c["command"] != nil && c["name"] != "own-plugins" {
+					t.Errorf("%s: %s has a command of its own: the image has no shell", who, c["name"])
+				}
 			}
 		}
 	}
@@ -188,6 +215,7 @@ func TestNetworkPolicyNamesTheStoresPorts(t *testing.T) {
 	f("postcall/ci/full-values.yaml", 9440, 9200, 443)
 	f("postcall/ci/clickhouse-only-values.yaml", 9000)
 	f("postcall/ci/api-key-values.yaml", 443)
+	f("postcall/ci/cluster-values.yaml", 9000, 9200, 4222, 4223, 5601)
 }
 
 func TestServiceMonitor(t *testing.T) {
@@ -292,6 +320,14 @@ func TestMigrationsHaveTheirOwnUser(t *testing.T) {
 	if _, ok := job.env()["POSTCALL_DATA_DIR"]; ok {
 		t.Error("the Job has the connector's data folder")
 	}
+	for _, pod := range []object{job, objects.one(t, "Pod").pod(), objects.one(t, "CronJob").pod()} {
+		if pod.secretFiles()["encryptionKey"] != "" || pod.env()["POSTCALL_ENCRYPTION_KEY_FILE"] != "" {
+			t.Error("a pod without streams has their key")
+		}
+	}
+	if set.secretFiles()["encryptionKey"] != "privacy/streams" {
+		t.Error("the pod with the streams lacks their key")
+	}
 	if slices.Contains(slices.Collect(maps.Keys(set.secretFiles())), "elasticsearchApiKey") {
 		t.Error("a secret is mounted that nothing names")
 	}
@@ -325,5 +361,9 @@ func TestNotesSayWhereToDeliver(t *testing.T) {
 	}
 	f("postcall/ci/full-values.yaml", "https://calls.example.com/phonely/webhook", "get secret phonely", `index .data "token"`)
 	f("postcall/ci/api-key-values.yaml", "ingress.tlsSecret is empty")
-	f("postcall/ci/clickhouse-only-values.yaml", "https://YOUR-HOST/phonely/webhook", "postcall migrate apply", "buffer stays")
+	f("postcall/ci/clickhouse-only-values.yaml", "https://YOUR-HOST/phonely/webhook", "postcall migrate apply", "buffer stays", "read it back from clickhouse,")
+	f("postcall/ci/cluster-values.yaml", "rollout status deployment/release-postcall", "https://calls.example.com/phonely/webhook",
+		"sync_interval: always", "read it back from clickhouse and elasticsearch", "Reloader restarts")
+	f("postcall/ci/sources-values.yaml", "with the authentication that files.sources gives it", "https://calls.example.com/phonely/webhook")
+	f(minimal, "rollout restart statefulset/release-postcall")
 }

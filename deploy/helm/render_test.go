@@ -2,8 +2,6 @@ package helm
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,31 +40,34 @@ func render(t *testing.T, args ...string) objects {
 	if err != nil {
 		t.Fatalf("helm template %v: %v\n%s(make helm installs helm; HELM names another)", args, err, stderr)
 	}
-	var all objects
-	for d := yaml.NewDecoder(strings.NewReader(out)); ; {
-		var o map[string]any // so that the maps inside it are of this type too
-		if err := d.Decode(&o); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatalf("%v: %v", args, err)
-		}
-		if o != nil {
-			all = append(all, o)
-		}
-	}
+	return parse(t, strings.NewReader(out))
 }
 
-// notes renders NOTES.txt, which `helm template` leaves out, by a copy of the chart that has it in a manifest.
-func notes(t *testing.T, values string) string {
+// chartCopy is the chart with other or more files.
+func chartCopy(t *testing.T, files map[string]string) string {
 	t.Helper()
 	chart := filepath.Join(t.TempDir(), "postcall")
 	if err := os.CopyFS(chart, os.DirFS("postcall")); err != nil {
 		t.Fatal(err)
 	}
-	manifest := `notes: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}`
-	if err := os.WriteFile(filepath.Join(chart, "templates", "notes.yaml"), []byte(manifest), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range files {
+		path := filepath.Join(chart, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
+	return chart
+}
+
+// notes renders NOTES.txt, which `helm template` leaves out, by a copy of the chart that has it in a manifest.
+func notes(t *testing.T, values string) string {
+	t.Helper()
+	chart := chartCopy(t, map[string]string{
+		"templates/notes.yaml": `notes: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}`,
+	})
 	out, stderr, err := helmChart(chart, "-f", values, "--show-only", "templates/notes.yaml")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
@@ -103,6 +104,18 @@ func (all objects) one(t *testing.T, kind string) object {
 		t.Fatalf("%d objects of kind %s, want 1", len(found), kind)
 	}
 	return found[0]
+}
+
+// serve is the pod of `postcall serve`, in whichever mode.
+func (all objects) serve(t *testing.T) object {
+	t.Helper()
+	for _, o := range all {
+		if o.kind() == "StatefulSet" || o.kind() == "Deployment" {
+			return o.pod()
+		}
+	}
+	t.Fatal("nothing serves")
+	return nil
 }
 
 func (o object) kind() string {
