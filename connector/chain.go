@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postcall/postcall/transforms"
 )
 
@@ -50,6 +53,7 @@ type chain struct {
 	calls    int                // to be made at once
 	log      *slog.Logger
 	m        *metrics
+	tracing  tracing
 	giveUp   int // failed attempts in a row that end the run; 0 never gives up
 }
 
@@ -306,9 +310,16 @@ func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alon
 		s.turn.RLock()
 		defer s.turn.RUnlock()
 	}
+	ctx, span := c.tracing.begin(ctx, "transform "+s.Name, trace.SpanKindClient)
 	start := time.Now()
-	defer func() { c.m.transformSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds()) }()
-	return transforms.Apply(ctx, s.Name, s.Transformer, in)
+	out, err := transforms.Apply(ctx, s.Name, s.Transformer, in)
+	c.m.transformSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
+	failed := ""
+	if err != nil {
+		failed = kindOf(err)
+	}
+	c.tracing.end(span, failed, attribute.String("postcall.transform", s.Name), attribute.Int("postcall.events", len(in)))
+	return out, err
 }
 
 func newFate(e *transforms.Event, outcome, stage, reason string, attempts int) fate {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Connector is the running pipeline.
@@ -22,6 +23,8 @@ type Connector struct {
 	Log        *slog.Logger
 	Version    string // of the binary, for /metrics and traces
 	Commit     string // likewise
+	// Tracer makes the spans of deliveries and batches; nil makes none.
+	Tracer trace.Tracer
 	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
 	Started func(http, admin net.Addr)
 
@@ -75,17 +78,20 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	}
 	stages.sinks.Go(func(ctx context.Context) error { return set.Watch(ctx, c.Log) })
 	stages.sinks.Go(newResealer(st, bodies, c.Log, m).run)
+	tr := tracing{c.Tracer}
 	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
+	ch.tracing = tr
 	m.registry.MustRegister(newPluginCollector(ch.steps))
 	stages.seal.Go(ch.probe)
 	for p := range st.partitions {
 		s := &sealer{
 			st: st, partition: p, cfg: c.Config, read: read, chain: ch, cipher: cipher, log: c.Log, m: m,
-			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: ctx.Done(),
+			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: ctx.Done(), tracing: tr,
 		}
 		stages.seal.Go(s.run)
 	}
 	in := newIntake(st, c.Config.Intake, c.Log, m)
+	in.tracing = tr
 	for p := range st.partitions {
 		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
 	}
@@ -106,6 +112,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	}
 
 	hook := newWebhook(c.Config, maxBody, set, read, in, dead, c.Log, m)
+	hook.tracing = tr
 	if c.tap != nil {
 		c.tap(hook)
 	}
@@ -158,7 +165,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 	starts := []starter{{name: consumerFates, workers: 1, needs: hasFates, handle: dead.putFates}}
 	var sinks []*sink
 	for _, sk := range c.Sinks {
-		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased}
+		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, tracing: tracing{c.Tracer}}
 		m.zeroSink(sk.Name)
 		sinks = append(sinks, s)
 		starts = append(starts, starter{name: sk.Name, workers: sk.workers(), handle: s.handle})

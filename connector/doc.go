@@ -10,7 +10,7 @@
 //	  sink.go       one durable consumer per store: retry, pause, bisect, dead-letter (dead.go)
 //	  ── Loader: connector/clickhouse, connector/elastic ──
 //
-// Around it: position.go (where a partition stands), retain.go, guard.go, disk.go, drain.go, erase.go (what must reach no
+// Around it: tracing.go (from the webhook to the stores), position.go (where a partition stands), retain.go, guard.go, disk.go, drain.go, erase.go (what must reach no
 // store), reseal.go and shred.go (what must leave the streams), split.go (how a batch is cut), and for the operator
 // control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go. RULES.md says where each way to lose or double
 // something is barred, and by which test.

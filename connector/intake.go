@@ -35,12 +35,14 @@ type intake struct {
 	inFlight *semaphore.Weighted
 	disk     *diskWatch // nil on a cluster
 	trouble  trouble
+	tracing  tracing
 	stop     chan struct{}
 }
 
 type waiting struct {
 	delivery
-	done chan error
+	parent string // traceparent of its span, where it is traced
+	done   chan error
 }
 
 func newIntake(st *streams, cfg IntakeConfig, log *slog.Logger, m *metrics) *intake {
@@ -70,7 +72,7 @@ func (in *intake) enqueue(ctx context.Context, d delivery, partition int) (*wait
 	if in.disk != nil && in.disk.full.Load() {
 		return nil, ErrFull
 	}
-	w := &waiting{delivery: d, done: make(chan error, 1)}
+	w := &waiting{delivery: d, parent: in.tracing.parentOf(ctx), done: make(chan error, 1)}
 	select {
 	case in.queues[partition] <- w:
 		return w, nil
@@ -134,7 +136,7 @@ func (in *intake) run(ctx context.Context, partition int) error {
 			}
 		}
 		sent = sealFrame(buf, sent)
-		err := in.publish(ctx, subj, sent, len(group))
+		err := in.publish(ctx, subj, sent, group)
 		in.trouble.note(err)
 		for i, w := range group {
 			w.done <- err
@@ -146,12 +148,18 @@ func (in *intake) run(ctx context.Context, partition int) error {
 	}
 }
 
-func (in *intake) publish(ctx context.Context, subj string, frame []byte, events int) error {
+func (in *intake) publish(ctx context.Context, subj string, frame []byte, group []*waiting) error {
+	events := len(group)
 	// Not cancelled with ctx: a frame whose publish was cut short may be stored all the same.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), publishTimeout, errors.New("the intake frame was not durable in time"))
 	defer cancel()
 	start := time.Now()
 	msg := &nats.Msg{Subject: subj, Data: frame, Header: nats.Header{headerEvents: []string{fmt.Sprint(events)}}}
+	if in.tracing.tracer != nil {
+		if t := traced(group); t != "" {
+			msg.Header.Set(headerTrace, t)
+		}
+	}
 	ack, err := in.st.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
 	switch {
 	case err == nil:

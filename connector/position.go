@@ -174,7 +174,7 @@ func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<
 			}
 			n, _ := strconv.Atoi(msg.Headers().Get(headerEvents))
 			select {
-			case frames <- intakeFrame{meta.Sequence.Stream, n, msg.Data()}:
+			case frames <- intakeFrame{meta.Sequence.Stream, n, msg.Data(), msg.Headers().Get(headerTrace)}:
 			case <-ctx.Done():
 				return
 			}
@@ -188,4 +188,5 @@ type intakeFrame struct {
 	seq    uint64
 	events int // as its header says
 	data   []byte
+	traces string // see headerTrace
 }

@@ -53,7 +53,7 @@ func TestFailedPublishIsNo2xx(t *testing.T) {
 	}
 	in := newIntake(st, testConfig("").Intake, discard(), newMetrics(buildInfo{}))
 	st.close()
-	if err := in.publish(t.Context(), subject(subjectIntake, 0), frameOf(someDeliveries(1)...), 1); !errors.Is(err, ErrUnavailable) {
+	if err := in.publish(t.Context(), subject(subjectIntake, 0), frameOf(someDeliveries(1)...), make([]*waiting, 1)); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("publish without a server: %v, want ErrUnavailable", err)
 	}
 }

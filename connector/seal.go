@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postcall/postcall/transforms"
@@ -30,6 +31,7 @@ type sealer struct {
 	m         *metrics
 	guard     *shareGuard
 	erased    *erasures
+	tracing   tracing
 	hurry     <-chan struct{} // closed when the connector stops: a batch no longer waits for its age
 
 	at           sealed // header of the last sealed message
@@ -51,7 +53,8 @@ type input struct {
 	delivery
 	next    position // behind it
 	version int64
-	damaged int // events of a damaged frame, whose bytes are Body
+	damaged int               // events of a damaged frame, whose bytes are Body
+	trace   *trace.SpanContext // of its delivery; nil where that is not traced
 	result
 }
 
@@ -225,6 +228,7 @@ func (s *sealer) inputs(f intakeFrame) []input {
 	if len(ins) > 0 {
 		ins[len(ins)-1].next = position{Seq: f.seq + 1}
 	}
+	s.tracing.trace(ins, f.traces)
 	if p := s.at.Position; p.Seq == f.seq && p.Event <= len(ins) {
 		ins = ins[p.Event:]
 	}
@@ -232,8 +236,16 @@ func (s *sealer) inputs(f intakeFrame) []input {
 }
 
 // seal transforms a batch and writes it, in several messages where one would be too large.
-func (s *sealer) seal(ctx context.Context, batch []input) error {
+func (s *sealer) seal(ctx context.Context, batch []input) (err error) {
 	start := time.Now()
+	ctx, span := s.tracing.sealing(ctx, batch, s.partition)
+	defer func() {
+		failed := ""
+		if err != nil {
+			failed = "not sealed"
+		}
+		s.tracing.end(span, failed)
+	}()
 	s.known = max(s.erased.reached(), s.at.Erasures)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.chain.calls)
@@ -280,7 +292,7 @@ func (s *sealer) seal(ctx context.Context, batch []input) error {
 		events, fateBytes = grown, fateBytes+s.fateSize(in)
 		s.add(next, in)
 	}
-	err := s.publish(ctx, next, events)
+	err = s.publish(ctx, next, events)
 	s.m.sealSeconds.Observe(time.Since(start).Seconds())
 	return err
 }
@@ -429,6 +441,7 @@ func (s *sealer) add(m *sealed, in *input) {
 // publish writes a sealed message behind the last one and nowhere else. While the stream is full it waits: the intake
 // fills up behind it, which is right.
 func (s *sealer) publish(ctx context.Context, m *sealed, payload []byte) error {
+	m.Trace = s.tracing.parentOf(ctx)
 	payload, err := finishPayload(payload, m.Fates)
 	if err != nil {
 		return err

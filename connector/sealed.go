@@ -98,6 +98,7 @@ type sealed struct {
 	Replaces []uint64  // sequences of the messages it stands for: they are expected gaps
 	SealedAt time.Time // when it was first sealed
 
+	Trace   string    // traceparent of the span that sealed it, where a delivery in it is traced; tokens don't cover it
 	Written time.Time // when the message was stored; zero where it was not read by opener
 }
 
@@ -178,6 +179,9 @@ func sealMessage(subj string, s *sealed, payload, buf []byte) *nats.Msg {
 	if s.Erasures > 0 {
 		h.Set(headerErasures, strconv.FormatUint(s.Erasures, 10))
 	}
+	if s.Trace != "" {
+		h.Set(headerTrace, s.Trace)
+	}
 	s.writeOrigin(h)
 	data := append(buf[:0], sealedMagic...)
 	data = append(data, 0, 0, 0, 0)
@@ -214,7 +218,7 @@ func token(h nats.Header, data []byte) string {
 
 // readHeader decodes where a partition stands; it does not look at the data.
 func readHeader(h nats.Header) (*sealed, error) {
-	s := &sealed{Intake: h.Get(headerIntake)}
+	s := &sealed{Intake: h.Get(headerIntake), Trace: h.Get(headerTrace)}
 	seq, ev, _ := strings.Cut(h.Get(headerPosition), "/")
 	var err1, err2, err3 error
 	s.Position.Seq, err1 = strconv.ParseUint(seq, 10, 64)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -45,6 +47,7 @@ type sink struct {
 	erased   *erasures
 	turns    turns // of the sealed messages under way
 	underWay underWay
+	tracing  tracing
 
 	pauses  atomic.Int32 // in a row, without a load that succeeded
 	failing atomic.Bool  // the last attempt failed
@@ -185,8 +188,10 @@ func (s *sink) tryFlush(ctx context.Context, b Batch) error {
 		s.failing.Store(true)
 		return err
 	}
+	actx, span := s.tracing.begin(ctx, "attempt", trace.SpanKindClient)
 	start := time.Now()
-	err := s.load(ctx, b)
+	err := s.load(actx, b)
+	s.tracing.end(span, loadFailure(err), attribute.String("postcall.sink", s.Name), attribute.Int("postcall.events", len(b.Events)))
 	s.m.loadSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
 	result := "ok"
 	s.failing.Store(err != nil)
@@ -202,6 +207,26 @@ func (s *sink) tryFlush(ctx context.Context, b Batch) error {
 	}
 	s.m.loads.WithLabelValues(s.Name, result).Inc()
 	return err
+}
+
+// loadFailure is the kind of an error of a Loader, for a span: the text can quote data.
+func loadFailure(err error) string {
+	var partial *PartialError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &partial):
+		return "partial"
+	case errors.Is(err, ErrPaused):
+		return "paused"
+	case errors.Is(err, ErrRefused), errors.Is(err, ErrSuspect):
+		return "refused"
+	case errors.Is(err, ErrTooLarge):
+		return "too large"
+	case errors.Is(err, ErrExhausted):
+		return "exhausted"
+	}
+	return "error"
 }
 
 // load calls the Loader. A panic in it is held against the data: the process lives, and the batch is bisected.
@@ -317,10 +342,16 @@ func (s *sink) delivered(b *Batch, less *PartialError) {
 func (s *sink) handle(ctx context.Context, m *sealed) error {
 	defer s.underWay.begin(m.Written)()
 	defer s.turns.take(m.Token)()
+	ctx, span := s.tracing.loading(ctx, s.Name, m)
 	b, superseded := m.batch()
 	s.m.superseded.WithLabelValues(s.Name).Add(float64(superseded))
 	err := s.flush(ctx, b)
 	s.failing.Store(err != nil) // an event that is held back is no failure of the sink
+	failed := ""
+	if err != nil {
+		failed = "not finished"
+	}
+	s.tracing.end(span, failed, attribute.Int("postcall.superseded", superseded))
 	return err
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/postcall/postcall/connector/source"
 )
 
@@ -42,6 +44,7 @@ type webhook struct {
 	log         *slog.Logger
 	limit       logLimit
 	m           *metrics
+	tracing     tracing
 	docs        http.Handler // nil serves none
 
 	maxRequests int64        // 0 is no bound
@@ -65,6 +68,8 @@ func newWebhook(cfg Config, maxBody int64, set *source.Set, read *reading, in *i
 type request struct {
 	*http.Request
 	id       string
+	start    time.Time
+	span     trace.Span     // nil where it is not traced
 	src      *source.Source // nil until it is known
 	admitted bool           // the sender has proved who it is
 	room     room
@@ -73,12 +78,11 @@ type request struct {
 
 // ServeHTTP takes one delivery.
 func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	start := time.Now()
 	if w.docs != nil && (r.URL.Path == docsPath || strings.HasPrefix(r.URL.Path, docsPath+"/")) {
 		w.docs.ServeHTTP(rw, r)
 		return
 	}
-	req := &request{Request: r, id: strings.ToLower(rand.Text()[:16]), room: room{in: w.intake}}
+	req := &request{Request: r, id: strings.ToLower(rand.Text()[:16]), start: time.Now(), room: room{in: w.intake}}
 	defer req.room.release()
 	rw.Header().Set(RequestIDHeader, req.id)
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
@@ -88,12 +92,13 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		defer w.requests.Add(-1)
 		a, p = w.take(rw, req)
 	}
+	w.tracing.answered(req, p)
 	if p != nil {
 		w.refuse(rw, req, p)
 		return
 	}
 	w.m.requests.WithLabelValues("200").Inc()
-	w.m.ackSeconds.Observe(time.Since(start).Seconds())
+	w.m.ackSeconds.Observe(time.Since(req.start).Seconds())
 	rw.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(rw).Encode(a) // the client may be gone; nothing is left to do
 }
@@ -157,6 +162,7 @@ func (w *webhook) take(rw http.ResponseWriter, r *request) (*answer, *problem) {
 		return nil, denied(rw, err)
 	}
 	if r.admitted = later == nil; r.admitted {
+		w.tracing.receive(r)
 		if p := w.pace(r); p != nil {
 			return nil, p
 		}
@@ -174,6 +180,7 @@ func (w *webhook) take(rw http.ResponseWriter, r *request) (*answer, *problem) {
 			return nil, denied(rw, err)
 		}
 		r.admitted = true
+		w.tracing.receive(r)
 		if p := w.pace(r); p != nil {
 			return nil, p
 		}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/postcall/postcall/connector/source"
@@ -100,6 +102,8 @@ func (w *webhook) examine(src *source.Source, i int, p source.Part) event {
 // accept makes the good events durable. All of them are under way at once, so they share frames.
 func (w *webhook) accept(ctx context.Context, src *source.Source, received time.Time, events []event) *problem {
 	var failed error
+	ctx, span := w.tracing.begin(ctx, "intake", trace.SpanKindProducer, attribute.Int("postcall.events", len(events)))
+	defer func() { w.tracing.end(span, intakeFailure(failed)) }()
 	for i := range events {
 		e := &events[i]
 		if e.Status != statusStored {
@@ -124,6 +128,17 @@ func (w *webhook) accept(ctx context.Context, src *source.Source, received time.
 		return busy("the delivery could not be stored")
 	}
 	return nil
+}
+
+// intakeFailure is the kind of an error of the intake, for a span.
+func intakeFailure(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrFull):
+		return "full"
+	}
+	return "unavailable"
 }
 
 // answerAll keeps the refused events of several and says what became of each. It is a problem where all are refused.

@@ -13,7 +13,7 @@ func TestImports(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dep := range strings.FieldsSeq(string(out)) {
-		for _, banned := range []string{"clickhouse", "ch-go", "elastic", "nats-io", "postcall/postcall/connector", "postcall/postcall/plugins", "postcall/postcall/cmd"} {
+		for _, banned := range []string{"clickhouse", "ch-go", "elastic", "nats-io", "opentelemetry", "postcall/postcall/connector", "postcall/postcall/plugins", "postcall/postcall/cmd"} {
 			if strings.Contains(strings.ToLower(dep), banned) {
 				t.Errorf("transforms imports %s", dep)
 			}

@@ -56,8 +56,10 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	for _, warning := range chains.Unredacted() {
 		log.Warn("calls are stored UNREDACTED", "why", warning)
 	}
+	tracer, flush := openTracing(ctx, log)
+	defer flush()
 	c := connector.Connector{
-		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version, Commit: commit,
+		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version, Commit: commit, Tracer: tracer,
 		Started: func(http, admin net.Addr) {
 			scheme := "http://"
 			if cfg.HTTP.CertPath != "" {
