@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/postcall/postcall/transforms"
@@ -64,13 +63,14 @@ type step struct {
 	skip    bool
 	turn    sync.RWMutex // held alone by the calls that decide about a single event: another's poison must not kill its plugin meanwhile
 	failing atomic.Bool  // the last call failed
+	traced  string       // name of the spans of its calls
 }
 
 func newChain(c Chains, cfg TransformConfig, log *slog.Logger, m *metrics) *chain {
 	ch := &chain{sources: map[string][]*step{}, calls: cfg.Concurrency, log: log, m: m}
 	known := map[string]*step{}
 	for _, t := range c.All() {
-		s := &step{Transform: t, breaker: breaker{opened: make(chan struct{}, 1)}, skip: c.Skip[t.Name]}
+		s := &step{Transform: t, breaker: breaker{opened: make(chan struct{}, 1)}, skip: c.Skip[t.Name], traced: "transform " + t.Name}
 		known[t.Name], ch.steps = s, append(ch.steps, s)
 		m.open.WithLabelValues(t.Name).Set(0)
 	}
@@ -310,7 +310,7 @@ func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alon
 		s.turn.RLock()
 		defer s.turn.RUnlock()
 	}
-	ctx, span := c.tracing.begin(ctx, "transform "+s.Name, trace.SpanKindClient)
+	ctx, span := c.tracing.begin(ctx, s.traced, trace.SpanKindClient, len(in))
 	start := time.Now()
 	out, err := transforms.Apply(ctx, s.Name, s.Transformer, in)
 	c.m.transformSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
@@ -318,7 +318,7 @@ func (c *chain) call(ctx context.Context, s *step, in []transforms.Encoded, alon
 	if err != nil {
 		failed = kindOf(err)
 	}
-	c.tracing.end(span, failed, attribute.String("postcall.transform", s.Name), attribute.Int("postcall.events", len(in)))
+	c.tracing.end(span, failed)
 	return out, err
 }
 

@@ -53,7 +53,7 @@ type input struct {
 	delivery
 	next    position // behind it
 	version int64
-	damaged int               // events of a damaged frame, whose bytes are Body
+	damaged int                // events of a damaged frame, whose bytes are Body
 	trace   *trace.SpanContext // of its delivery; nil where that is not traced
 	result
 }

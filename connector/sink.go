@@ -11,7 +11,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 )
@@ -188,10 +187,10 @@ func (s *sink) tryFlush(ctx context.Context, b Batch) error {
 		s.failing.Store(true)
 		return err
 	}
-	actx, span := s.tracing.begin(ctx, "attempt", trace.SpanKindClient)
+	actx, span := s.tracing.begin(ctx, "attempt", trace.SpanKindClient, len(b.Events))
 	start := time.Now()
 	err := s.load(actx, b)
-	s.tracing.end(span, loadFailure(err), attribute.String("postcall.sink", s.Name), attribute.Int("postcall.events", len(b.Events)))
+	s.tracing.end(span, loadFailure(err))
 	s.m.loadSeconds.WithLabelValues(s.Name).Observe(time.Since(start).Seconds())
 	result := "ok"
 	s.failing.Store(err != nil)
@@ -351,7 +350,7 @@ func (s *sink) handle(ctx context.Context, m *sealed) error {
 	if err != nil {
 		failed = "not finished"
 	}
-	s.tracing.end(span, failed, attribute.Int("postcall.superseded", superseded))
+	s.tracing.end(span, failed)
 	return err
 }
 

@@ -71,20 +71,20 @@ func (t tracing) answered(r *request, p *problem) {
 	r.span.End()
 }
 
-// begin starts a span under the one in ctx, where that is sampled.
-func (t tracing) begin(ctx context.Context, name string, kind trace.SpanKind, attrs ...attribute.KeyValue) (context.Context, trace.Span) {
+// begin starts a span for a number of events under the one in ctx, where that is sampled. It takes no list of attributes:
+// that would be made where nothing is traced, too.
+func (t tracing) begin(ctx context.Context, name string, kind trace.SpanKind, events int) (context.Context, trace.Span) {
 	if t.tracer == nil || !trace.SpanContextFromContext(ctx).IsSampled() {
 		return ctx, nil
 	}
-	return t.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attrs...))
+	return t.tracer.Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attribute.Int("postcall.events", events)))
 }
 
-// end ends a span that begin or sealing returned. failed is the kind of what went wrong, empty for nothing.
-func (t tracing) end(span trace.Span, failed string, attrs ...attribute.KeyValue) {
+// end ends a span that begin, sealing or loading returned. failed is the kind of what went wrong, empty for nothing.
+func (t tracing) end(span trace.Span, failed string) {
 	if span == nil {
 		return
 	}
-	span.SetAttributes(attrs...)
 	if failed != "" {
 		span.SetStatus(codes.Error, failed)
 	}
@@ -120,8 +120,11 @@ func (t tracing) loading(ctx context.Context, sink string, m *sealed) (context.C
 		return ctx, nil
 	}
 	ctx = trace.ContextWithRemoteSpanContext(ctx, parseParent(m.Trace))
-	return t.begin(ctx, "load "+sink, trace.SpanKindConsumer, attribute.String("postcall.sink", sink), attribute.Int("postcall.events", len(m.Events)),
-		attribute.Float64("postcall.waited_seconds", max(time.Since(m.Written).Seconds(), 0)))
+	ctx, span := t.begin(ctx, "load "+sink, trace.SpanKindConsumer, len(m.Events))
+	if span != nil {
+		span.SetAttributes(attribute.Float64("postcall.waited_seconds", max(time.Since(m.Written).Seconds(), 0)))
+	}
+	return ctx, span
 }
 
 // parentOf is the traceparent of the sampled span in ctx, else empty.

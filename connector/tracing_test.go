@@ -274,7 +274,7 @@ func BenchmarkTracingOff(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		t.receive(req)
-		_, span := t.begin(ctx, "intake", trace.SpanKindProducer)
+		_, span := t.begin(ctx, "intake", trace.SpanKindProducer, 1)
 		t.end(span, "")
 		_ = t.parentOf(ctx)
 		t.answered(req, nil)

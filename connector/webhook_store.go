@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
@@ -102,7 +101,7 @@ func (w *webhook) examine(src *source.Source, i int, p source.Part) event {
 // accept makes the good events durable. All of them are under way at once, so they share frames.
 func (w *webhook) accept(ctx context.Context, src *source.Source, received time.Time, events []event) *problem {
 	var failed error
-	ctx, span := w.tracing.begin(ctx, "intake", trace.SpanKindProducer, attribute.Int("postcall.events", len(events)))
+	ctx, span := w.tracing.begin(ctx, "intake", trace.SpanKindProducer, len(events))
 	defer func() { w.tracing.end(span, intakeFailure(failed)) }()
 	for i := range events {
 		e := &events[i]
