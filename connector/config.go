@@ -34,6 +34,7 @@ type Config struct {
 	Transform     TransformConfig
 	ClickHouse    ClickHouseConfig    `envconfig:"CLICKHOUSE"`
 	Elasticsearch ElasticsearchConfig `envconfig:"ELASTICSEARCH"`
+	API           APIConfig
 
 	webhookSecretFile string // where WebhookSecret comes from, to be read again when it changes
 }
@@ -112,4 +113,38 @@ type ElasticsearchConfig struct {
 	Synonyms         string        `desc:"file of synonyms for searches (Solr's format), read by postcall migrate; empty has none"`
 	Timeout          time.Duration `default:"60s" desc:"deadline of one bulk request"`
 	Workers          int           `default:"2" desc:"batches at once; by month it is always 1"`
+}
+
+// APIConfig shapes what answers questions about calls (postcall api, postcall mcp). Its credentials are its own: none of
+// those that write is ever used to read.
+type APIConfig struct {
+	Addr        string        `default:"127.0.0.1:8090" desc:"address that postcall api listens on (REST, and MCP at /mcp)"`
+	AdminAddr   string        `split_words:"true" default:"127.0.0.1:9091" desc:"address of its /livez, /readyz and /metrics"`
+	Tokens      string        `desc:"file of its tokens, one a line as postcall api token new prints it; read again when it changes"`
+	Rate        float64       `default:"10" desc:"requests a second that a token may make; four times as many in a burst"`
+	MaxRequests int           `split_words:"true" default:"32" desc:"requests under way at once; more answers 503"`
+	MaxRange    time.Duration `split_words:"true" default:"8784h" desc:"longest time that a question may span"`
+	Timeout     time.Duration `default:"15s" desc:"deadline of one question to a store"`
+	RedactedBy  []string      `split_words:"true" default:"redact-pii" desc:"transforms of which a call must have been through one to be shown; none shows unredacted calls"`
+
+	ClickHouse    APIClickHouseConfig    `envconfig:"CLICKHOUSE"`
+	Elasticsearch APIElasticsearchConfig `envconfig:"ELASTICSEARCH"`
+}
+
+// APIClickHouseConfig names where metrics are read.
+type APIClickHouseConfig struct {
+	Addr     []string `desc:"host:port of the native protocol, for the API to read; empty has no metrics"`
+	Username string   `desc:"user that reads: it needs SELECT on the view calls, and a profile with readonly = 2"`
+	Password Secret   `desc:"its password"`
+	Database string   `default:"postcall" desc:"database of the views"`
+	TLS      bool     `default:"false" desc:"speak TLS"`
+}
+
+// APIElasticsearchConfig names where calls are read.
+type APIElasticsearchConfig struct {
+	URL      []string `desc:"addresses of the nodes, for the API to read; empty has no calls and no search"`
+	Username string   `desc:"user that reads; empty with an API key"`
+	Password Secret   `desc:"its password"`
+	APIKey   Secret   `split_words:"true" desc:"API key that reads: it needs read on the alias"`
+	Index    string   `default:"call-transcripts" desc:"alias of the transcripts"`
 }

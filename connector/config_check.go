@@ -91,6 +91,7 @@ func (c *Config) check(broken map[string]bool) []error {
 	c.checkPipeline(k)
 	c.checkBounds(k)
 	c.checkStores(k)
+	c.checkAPI(k)
 	slices.SortFunc(k.errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return slices.CompactFunc(k.errs, func(a, b error) bool { return a.Error() == b.Error() })
 }

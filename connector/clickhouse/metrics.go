@@ -71,6 +71,8 @@ type Query struct {
 	From, To time.Time // calls that started from From on and before To; the zero time is no bound
 	Tenant   string    // empty is all
 	Limit    int       // of rows; 0 is none
+	// RedactedBy are transforms of which a call must have been through one to count; empty counts all.
+	RedactedBy []string
 }
 
 // FindMetric returns the metric of that name.
@@ -121,15 +123,31 @@ func (m *Metric) SQL(q Query) (sql string, params map[string]string, err error) 
 		s.where = append(s.where, "c.tenant = {tenant:String}")
 		s.near = append(s.near, "tenant = {tenant:String}")
 	}
+	if len(q.RedactedBy) > 0 {
+		params["redacted_by"] = array(q.RedactedBy)
+		const through = "hasAny(arrayMap(t -> splitByChar('@', toString(t))[1], %stransforms), {redacted_by:Array(String)})"
+		s.where = append(s.where, fmt.Sprintf(through, "c."))
+		s.near = append(s.near, fmt.Sprintf(through, ""))
+	}
 	sql, err = m.statement(s)
 	if err != nil {
 		return "", nil, err
 	}
-	sql += "\nORDER BY " + strings.Join(append(timely(dims), m.Columns[0].Name+" DESC"), ", ")
+	order := append(append(timely(dims), m.Columns[0].Name+" DESC"), dimensionNames(dims)...) // the same order each time
+	sql += "\nORDER BY " + strings.Join(order, ", ")
 	if q.Limit > 0 {
 		sql += fmt.Sprintf("\nLIMIT %d", q.Limit)
 	}
 	return sql, params, nil
+}
+
+// array writes texts as the value of a parameter.
+func array(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, t := range texts {
+		quoted[i] = literal(t)
+	}
+	return "[" + strings.Join(quoted, ",") + "]"
 }
 
 // dimensions finds the dimensions of an answer: those asked for, then the key.
