@@ -23,6 +23,7 @@ type hold struct {
 	st    *streams
 	name  string
 	still time.Duration // pauseFor
+	goes  bool          // the sink goes on meanwhile: only other tools are kept away
 	kv    jetstream.KeyValue
 	rev   uint64 // of the lease
 }
@@ -34,6 +35,15 @@ func (o *Operator) alone(ctx context.Context, s *Sink, f func(context.Context) e
 		return f(ctx)
 	}
 	h := &hold{st: o.st, name: s.Name, still: pauseFor}
+	return h.run(ctx, f)
+}
+
+// leased calls f while no other tool changes the sink's store. The sink itself goes on.
+func (o *Operator) leased(ctx context.Context, s *Sink, f func(context.Context) error) error {
+	if o.st.srv != nil {
+		return f(ctx)
+	}
+	h := &hold{st: o.st, name: s.Name, still: pauseFor, goes: true}
 	return h.run(ctx, f)
 }
 
@@ -79,6 +89,9 @@ func (h *hold) take(ctx context.Context) error {
 }
 
 func (h *hold) pause(ctx context.Context) error {
+	if h.goes {
+		return nil
+	}
 	p, err := h.st.batches.PauseConsumer(ctx, h.name, time.Now().Add(h.still))
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound): // the sink has never run
@@ -108,6 +121,9 @@ func (h *hold) keep(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // awaitIdle waits until the sink, which is handed no more batches, has finished those it was handed.
 func (h *hold) awaitIdle(ctx context.Context) error {
+	if h.goes {
+		return nil
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, idleTimeout,
 		fmt.Errorf("it is at one batch for over %s: see postcall doctor, and where no connector runs, start one", idleTimeout))
 	defer cancel()
@@ -129,7 +145,10 @@ func (h *hold) awaitIdle(ctx context.Context) error {
 func (h *hold) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), publishTimeout)
 	defer cancel()
+	defer func() { _ = h.kv.Delete(ctx, h.name, jetstream.LastRevision(h.rev)) }()
+	if h.goes {
+		return
+	}
 	// Not ResumeConsumer: the server wakes a consumer only at the end of a pause.
 	_, _ = h.st.batches.PauseConsumer(ctx, h.name, time.Now().Add(20*time.Millisecond))
-	_ = h.kv.Delete(ctx, h.name, jetstream.LastRevision(h.rev))
 }
