@@ -71,6 +71,17 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"send", "--encoding", "br"}, 2, "gzip, deflate or zstd"},
 		{[]string{"send", "--duplicates", "2"}, 2, "shares, 0 to 1"},
 		{[]string{"demo-data", "--calls", "2", "--seed", "3", "--start", "2026-10-15", "--timezone", "America/Chicago"}, 0, `"callId":"call_`},
+		{[]string{"topics"}, 0, "reapply"},
+		{[]string{"topics", "show"}, 0, "Order status"},
+		{[]string{"topics", "check"}, 0, "the built-in taxonomy is right: "},
+		{[]string{"topics", "check", "--json"}, 0, `"parts": `},
+		{[]string{"topics", "check", "/no/such.yaml"}, 1, "/no/such.yaml"},
+		{[]string{"topics", "try", "the caller wants a refund", "nothing"}, 0, `Billing/Refund  0.70        any "refund*" in summary  the caller wants a refund`},
+		{[]string{"topics", "try", "--as", "topic", "Refund request"}, 0, `alias "refund request" in topic`},
+		{[]string{"topics", "try", "--as", "mood", "x"}, 2, "--as is topic"},
+		{[]string{"topics", "try", "--rules", "/no/such.yaml", "x"}, 1, "/no/such.yaml"},
+		{[]string{"topics", "unmapped", "--since", "soon"}, 2, "--since takes"},
+		{[]string{"topics", "reapply", "--rules", "x"}, 1, "POSTCALL_REDACT_KEY"},
 		{[]string{"demo-data", "--calls", "0"}, 2, "--calls is at least 1"},
 		{[]string{"demo-data", "--start", "yesterday"}, 2, "for example 2026-10-15"},
 		{[]string{"demo-data", "--timezone", "Atlantis"}, 2, "for example America/Chicago"},
@@ -86,7 +97,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 			}
 		})
 	}
-	for c := range strings.FieldsSeq("serve send demo-data transform mapping migrate doctor status audit plugin dead replay retention assets config version") {
+	for c := range strings.FieldsSeq("serve send demo-data transform mapping migrate doctor status audit plugin dead replay retention assets config version topics") {
 		code, out, _ := w.postcall("", c, "--help")
 		if code != 0 || len(out) < 100 {
 			t.Errorf("%s --help: exit %d, %d bytes", c, code, len(out))

@@ -53,6 +53,7 @@ It is configured by environment variables; "postcall config" lists them.`,
   postcall serve                           take deliveries
   postcall send                            deliver a sample call
   postcall demo-data | postcall send -     deliver a month of made-up calls
+  postcall topics unmapped                 what falls into no topic, and rules that would take it
   postcall transform < calls.ndjson        see what the transforms make of payloads, without any store`,
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
@@ -70,6 +71,7 @@ It is configured by environment variables; "postcall config" lists them.`,
 		transformCommand(),
 		redactCommand(),
 		mappingCommand(),
+		topicsCommand(),
 		migrateCommand(),
 		doctorCommand(),
 		statusCommand(),

@@ -1,7 +1,9 @@
 package topics
 
 import (
+	"crypto/sha256"
 	_ "embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -129,6 +131,11 @@ func Parse(name string, data []byte) (*Matcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	h := sha256.New()
+	for _, text := range [][]byte{data, defaultRules, defaultVocabulary} {
+		_, _ = fmt.Fprintf(h, "%d\n%s", len(text), text) // a hash takes everything
+	}
+	m.sum = hex.EncodeToString(h.Sum(nil)[:16])
 	return m, nil
 }
 
@@ -229,3 +236,33 @@ func DefaultRules() string { return string(defaultRules) }
 
 // quoted is how a rule's text stands in the name of the rule.
 func quoted(kind, text string) string { return kind + " " + strconv.Quote(text) }
+
+// Checksum is that of the file and of what is built in: two matchers with the same one do the same.
+func (m *Matcher) Checksum() string { return m.sum }
+
+// Size counts what a file of rules and what it extends come to.
+type Size struct {
+	Topics    int `json:"topics"`
+	Parts     int `json:"parts"` // among Topics
+	Phrases   int `json:"phrases"`
+	Aliases   int `json:"aliases"` // names of topics among them
+	Patterns  int `json:"patterns"`
+	Spellings int `json:"spellings"`
+}
+
+// Size returns what the rules come to.
+func (m *Matcher) Size() Size {
+	s := Size{Topics: len(m.topics), Aliases: len(m.aliases), Patterns: len(m.patterns)}
+	for i := range m.topics {
+		if m.topics[i].parent >= 0 {
+			s.Parts++
+		}
+	}
+	for i := range m.nodes {
+		s.Phrases += len(m.nodes[i].hits)
+	}
+	for _, v := range []*Vocabulary{m.words.Sentiment, m.words.FollowUp, m.words.AISuccess, m.words.EndedReason} {
+		s.Spellings += len(v.exact)
+	}
+	return s
+}

@@ -109,6 +109,7 @@ type Matcher struct {
 	aliases  map[string][]alias // by their key
 	patterns []pattern
 	words    *Vocabularies
+	sum      string // see Checksum
 	pool     sync.Pool
 }
 
