@@ -13,12 +13,13 @@ import (
 	"time"
 )
 
-// TestDocs does what the pages about plugins tell a reader to do, from the first line to the last.
+// TestDocs does what the pages about plugins and topics tell a reader to do, from the first line to the last.
 func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/plugins*.md")
 	if err != nil || len(pages) == 0 {
 		t.Fatal(pages, err)
 	}
+	pages = append(pages, "../../docs/topics.md")
 	for _, page := range pages {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			t.Parallel()
