@@ -26,7 +26,8 @@ type StoredCall struct {
 	Key     SinkKey
 	Version int64
 	Text    topics.Call
-	Turns   bool // Text has the turns of the call, as far as it has any
+	Texts   bool // Text has summary, purpose and the like, as far as there were any; retention may have erased them
+	Turns   bool // it has the turns of the call, as far as there were any
 	// The sender's spellings.
 	Sentiment, FollowUp, AISuccess, EndedReason string
 	Was                                         Mapped
@@ -160,8 +161,8 @@ func (r *Reapply) fetchTurns(ctx context.Context, calls []StoredCall) error {
 func (r *Reapply) remap(c *StoredCall) Mapped {
 	found := r.Rules.Match(c.Text)
 	m := Mapped{Topics: found.Topics, Confidence: found.Confidence, Rule: found.Rule}
-	if !c.Turns && r.Rules.LooksAtTurns() {
-		r.keepHeard(&m, &c.Was)
+	if !c.Texts || !c.Turns && r.Rules.LooksAtTurns() {
+		r.keep(&m, c)
 	}
 	v := r.Rules.Vocabularies()
 	m.Sentiment = sentimentKind(c.Sentiment)
@@ -176,12 +177,17 @@ func (r *Reapply) remap(c *StoredCall) Mapped {
 	return m
 }
 
-// keepHeard keeps the topics that may have been found in a transcript which isn't there any more: to drop them would lose
-// what can't be looked up. A topic that is gone from the taxonomy goes.
-func (r *Reapply) keepHeard(m, was *Mapped) {
+// keep keeps the topics that may have been found in what isn't there any more, a transcript or all texts: to drop them
+// would lose what can't be looked up. A topic that is gone from the taxonomy goes.
+func (r *Reapply) keep(m *Mapped, c *StoredCall) {
+	was := &c.Was
 	nothing := m.Rule == "" // other alone
 	for i, name := range was.Topics {
-		if !r.Rules.NeedsTurns(name) || slices.ContainsFunc(m.Topics, func(t string) bool { return t == name || strings.HasPrefix(t, name+"/") }) {
+		switch again := strings.HasSuffix(was.Rule, " in topic"); { // that one is never erased
+		case name == r.Rules.Other(), !r.Rules.Has(name), i == 0 && again, c.Texts && !r.Rules.NeedsTurns(name):
+			continue
+		}
+		if slices.ContainsFunc(m.Topics, func(t string) bool { return t == name || strings.HasPrefix(t, name+"/") }) {
 			continue
 		}
 		if nothing {

@@ -75,7 +75,7 @@ vocabularies: {sentiment: {negative: [grumpy]}}
 func TestReapplyMapsWhatChangesAndGoesOnWhereItStopped(t *testing.T) {
 	s := &remapStore{}
 	for i := range 5 {
-		s.calls = append(s.calls, StoredCall{Key: SinkKey{"default", strconv.Itoa(i)}, Turns: true, Text: topics.Call{Summary: "a gift card"}, Was: Mapped{Topics: []string{"other"}}})
+		s.calls = append(s.calls, StoredCall{Key: SinkKey{"default", strconv.Itoa(i)}, Texts: true, Turns: true, Text: topics.Call{Summary: "a gift card"}, Was: Mapped{Topics: []string{"other"}}})
 	}
 	s.calls[1].Text.Summary = "nothing"
 	s.calls[1].Sentiment, s.calls[1].FollowUp, s.calls[1].AISuccess, s.calls[1].EndedReason = "grumpy", "yes", "partially", "Caller hung up"
@@ -108,7 +108,7 @@ func TestReapplyMapsWhatChangesAndGoesOnWhereItStopped(t *testing.T) {
 
 func TestReapplyAsksForTranscriptsAndKeepsWhatCameFromThem(t *testing.T) {
 	heard := StoredCall{
-		Key: SinkKey{"default", "heard"}, Text: topics.Call{Summary: "an umbrella"},
+		Key: SinkKey{"default", "heard"}, Texts: true, Text: topics.Call{Summary: "an umbrella"},
 		Was: Mapped{Topics: []string{"Heard", "Gone", "Short"}, Confidence: 0.4, Rule: `any "umbrella" in user`},
 	}
 	mapped := func(turns map[SinkKey][]topics.Turn, with bool) Mapped {
@@ -134,6 +134,11 @@ func TestReapplyAsksForTranscriptsAndKeepsWhatCameFromThem(t *testing.T) {
 	f("the store has none of it", mapped(nil, true), "Heard")
 	f("somebody said it", mapped(map[SinkKey][]topics.Turn{heard.Key: {{Role: "user", Content: "my umbrella"}}}, true), "Heard")
 	f("nobody said it", mapped(map[SinkKey][]topics.Turn{heard.Key: {{Role: "user", Content: "my hat"}}}, true), "other")
+	heard.Texts = false
+	f("all texts are erased", mapped(nil, true), "Heard", "Short")
+	heard.Was.Rule = `alias "heard" in topic`
+	f("the topic is never erased", mapped(nil, true), "Short")
+	heard.Texts, heard.Was.Rule = true, `any "umbrella" in user`
 	if got := mapped(nil, false); got.Rule != heard.Was.Rule || got.Confidence != 0.4 {
 		t.Errorf("what is kept keeps its rule: %+v", got)
 	}

@@ -74,6 +74,7 @@ func (l *Loader) pageEnd(ctx context.Context, where string, args []any) ([]strin
 func (l *Loader) readCalls(ctx context.Context, where string, args []any) (calls []connector.StoredCall, err error) {
 	rows, err := l.conn.Query(ctx, fmt.Sprintf(`SELECT tenant, call_id, version, topic, purpose, summary, follow_up_reason, key_points, action_items,
 		sentiment_raw, follow_up_raw, ai_success_raw, if(ended_reason_raw = '', ended_reason, ended_reason_raw), ended_reason_raw = '' AND ended_reason != '',
+		summary != '' OR purpose != '' OR notEmpty(key_points),
 		topics, topic_confidence, topic_rule, sentiment, follow_up, ai_success, ended_reason
 		FROM %s.%s FINAL WHERE %s`, l.database, table, where), args...)
 	if err != nil {
@@ -86,7 +87,7 @@ func (l *Loader) readCalls(ctx context.Context, where string, args []any) (calls
 		var confidence float32
 		t, was := &c.Text, &c.Was
 		if err := rows.Scan(&c.Key.Tenant, &c.Key.CallID, &version, &t.Topic, &t.Purpose, &t.Summary, &t.FollowUpReason, &t.KeyPoints, &t.ActionItems,
-			&c.Sentiment, &c.FollowUp, &c.AISuccess, &c.EndedReason, &c.Old,
+			&c.Sentiment, &c.FollowUp, &c.AISuccess, &c.EndedReason, &c.Old, &c.Texts,
 			&was.Topics, &confidence, &was.Rule, &was.Sentiment, &was.FollowUp, &was.AISuccess, &was.EndedReason); err != nil {
 			return nil, err
 		}

@@ -161,6 +161,9 @@ type docFields struct {
 	AISuccessRaw   string `json:"ai_success_raw"`
 	EndedReasonRaw string `json:"ended_reason_raw"`
 
+	TurnCount int    `json:"turn_count"`
+	Erased    string `json:"personal_erased_at"` // when retention removed the texts
+
 	Topics      []string `json:"topics"`
 	MainTopic   string   `json:"main_topic"`
 	Confidence  float64  `json:"topic_confidence"`
@@ -188,7 +191,7 @@ func (d *storedDoc) call() (c connector.StoredCall, err error) {
 		return c, err
 	}
 	return connector.StoredCall{
-		Key: connector.SinkKey{Tenant: f.Tenant, CallID: f.CallID}, Version: d.version, Turns: true, Origin: d,
+		Key: connector.SinkKey{Tenant: f.Tenant, CallID: f.CallID}, Version: d.version, Texts: f.Erased == "", Turns: f.hasTurns(), Origin: d,
 		Text: topics.Call{
 			Topic: f.Topic, Purpose: f.Purpose, Summary: f.Summary, FollowUpReason: f.FollowUpReason,
 			KeyPoints: f.KeyPoints, ActionItems: f.ActionItems, Turns: f.turns(),
@@ -201,6 +204,9 @@ func (d *storedDoc) call() (c connector.StoredCall, err error) {
 		},
 	}, nil
 }
+
+// hasTurns is false where there were turns that are gone.
+func (f *docFields) hasTurns() bool { return len(f.Turns) > 0 || f.TurnCount == 0 }
 
 func (f *docFields) turns() []topics.Turn {
 	turns := make([]topics.Turn, len(f.Turns))
@@ -236,7 +242,7 @@ func (l *Loader) Turns(ctx context.Context, keys []connector.SinkKey) (map[conne
 				docs = append(docs, storedDoc{index: places[i].index, id: ids[i]})
 			}
 		}
-		if docs, err = l.readDocs(ctx, docs, "tenant,call_id,turns"); err != nil {
+		if docs, err = l.readDocs(ctx, docs, "tenant,call_id,turns,turn_count"); err != nil {
 			return nil, err
 		}
 		for i := range docs {
@@ -244,7 +250,9 @@ func (l *Loader) Turns(ctx context.Context, keys []connector.SinkKey) (map[conne
 			if err != nil {
 				return nil, err
 			}
-			out[connector.SinkKey{Tenant: f.Tenant, CallID: f.CallID}] = f.turns()
+			if f.hasTurns() {
+				out[connector.SinkKey{Tenant: f.Tenant, CallID: f.CallID}] = f.turns()
+			}
 		}
 	}
 	return out, nil

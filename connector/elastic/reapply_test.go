@@ -113,6 +113,29 @@ func TestRemapChangesTheMappingAndNothingElse(t *testing.T) {
 	}
 }
 
+// Where retention has erased the texts, they are not taken for texts that never were.
+func TestReadCallsKnowsWhatRetentionErased(t *testing.T) {
+	cfg := engine(t)
+	if _, err := Apply(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, cfg)
+	mustLoad(t, l, full("c1", 100))
+	walk(t, l) // refreshes
+	cfg.KeepPersonalDays = 30
+	if _, err := ApplyRetention(t.Context(), cfg, time.Now().AddDate(1, 0, 0), func(Removal) {}); err != nil {
+		t.Fatal(err)
+	}
+	calls, _ := walk(t, l)
+	if len(calls) != 1 || calls[0].Texts || calls[0].Turns || calls[0].Text.Topic == "" {
+		t.Errorf("%+v", calls)
+	}
+	turns, err := l.Turns(t.Context(), []connector.SinkKey{{Tenant: "default", CallID: "c1"}})
+	if err != nil || len(turns) > 0 {
+		t.Errorf("turns %v, %v", turns, err)
+	}
+}
+
 // What changed between the reading and the writing is not written over, and what was deleted does not come back.
 func TestRemapLeavesACorrectedAndAGoneCallAlone(t *testing.T) {
 	l := migrated(t)
