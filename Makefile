@@ -82,6 +82,10 @@ run: build bin/local ## start it with a real ClickHouse and Elasticsearch, and d
 demo: build bin/local ## the same, and stop once the calls have been shown
 	bin/local run --once
 
+.PHONY: tour
+tour: build bin/local ## load a believable month into real engines, show every metric and what analysts ask (docs/analysts.md)
+	bin/local tour
+
 .PHONY: bin/local
 bin/local:
 	@cd deploy/local && go build -o ../../bin/local .

@@ -30,6 +30,7 @@ const usage = `local runs ClickHouse and Elasticsearch on loopback, without Dock
   local install                    install the pinned engines into the cache
   local up [FLAGS] [-- COMMAND]    start both; run COMMAND with their addresses in its environment, or wait for Ctrl-C
   local run [--once]               start both and the connector, deliver calls and show them in both stores
+  local tour                       load a made-up month, and show every metric and what docs/analysts.md asks
   local engine NAME [FLAGS]        run one engine (clickhouse, elasticsearch) in the foreground
   local status | down              show, or end, what runs
 
@@ -74,6 +75,8 @@ func dispatch(ctx context.Context, c cache, name string, args []string) (int, er
 		return upCommand(ctx, c, args)
 	case "run":
 		return runCommandLine(ctx, c, args)
+	case "tour":
+		return tourCommandLine(ctx, c, args)
 	case "engine":
 		return engineCommand(ctx, c, args)
 	case "status":

@@ -6,12 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
 // month is what `postcall demo-data` is asked for.
 type month struct {
 	calls    int
+	seed     string // empty is the first one
 	start    string // first day; empty so that the last one is yesterday
 	timezone string
 }
@@ -24,10 +26,7 @@ func (d *demo) writeMonth(ctx context.Context, m month) (string, error) {
 		return "", err
 	}
 	defer f.Close()
-	args := []string{"demo-data", "--calls", fmt.Sprint(m.calls), "--timezone", m.timezone}
-	if m.start != "" {
-		args = append(args, "--start", m.start)
-	}
+	args := m.args()
 	var problem strings.Builder
 	cmd := exec.CommandContext(ctx, d.binary, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = d.environ(), f, &problem
@@ -35,6 +34,18 @@ func (d *demo) writeMonth(ctx context.Context, m month) (string, error) {
 		return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, problem.String())
 	}
 	return path, f.Close()
+}
+
+// args ask for the month.
+func (m month) args() []string {
+	args := []string{"demo-data", "--calls", strconv.Itoa(m.calls), "--timezone", m.timezone}
+	if m.start != "" {
+		args = append(args, "--start", m.start)
+	}
+	if m.seed != "" {
+		args = append(args, "--seed", m.seed)
+	}
+	return args
 }
 
 // timezone is that of the user's setting, or UTC, which is its default.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type demo struct {
 	server    *server
 	binary    string
 	env       []string // the connector's own settings
+	settings  []string // some of them, of this demonstration
 	httpURL   string
 	adminAddr string
 	files     []string // the payloads to deliver
@@ -87,6 +89,7 @@ func (d *demo) configure(c cache, o runOptions) error {
 		"POSTCALL_WEBHOOK_SECRET=" + secret,
 		"POSTCALL_REDACT_KEY=" + key,
 	}
+	d.env = append(d.env, d.settings...)
 	for _, v := range d.engines.state.Env {
 		if !strings.HasPrefix(v, testPrefix) {
 			d.env = append(d.env, v)
@@ -153,14 +156,20 @@ func (d *demo) play(ctx context.Context, once bool) error {
 // postcall runs one command of the connector; its output is shown only if it fails.
 func (d *demo) postcall(ctx context.Context, text string, args ...string) error {
 	p := startProgress(text, nil)
-	cmd := exec.CommandContext(ctx, d.binary, args...)
-	cmd.Env = d.environ()
-	out, err := cmd.CombinedOutput()
+	_, err := d.output(ctx, args...)
 	p.done(err)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w\n%s", filepath.Base(d.binary), args[0], err, out)
+	return err
+}
+
+// output runs one command of the connector and returns what it prints.
+func (d *demo) output(ctx context.Context, args ...string) ([]byte, error) {
+	var out, problem bytes.Buffer
+	cmd := exec.CommandContext(ctx, d.binary, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = d.environ(), &out, &problem
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(d.binary), args[0], err, out.Bytes(), problem.Bytes())
 	}
-	return nil
+	return out.Bytes(), nil
 }
 
 // printHelp prints where everything is, and three commands to try.
