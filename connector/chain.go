@@ -184,7 +184,7 @@ func (c *chain) insist(ctx context.Context, s *step, in []transforms.Encoded, er
 			return nil, context.Cause(ctx)
 		}
 		c.m.transformed.WithLabelValues(s.Name).Inc()
-		c.log.Warn("transform failed; its events wait", "transform", s.Name, "events", len(in), "attempt", attempt, "err", err)
+		c.log.Warn("transform failed; its events wait", "transform", s.Name, "events", len(in), "attempt", attempt, "err", sayable(err))
 		own := alone > 0 || transforms.IsPermanent(err) // it is this batch that fails, and not a neighbour
 		if own && c.canary(ctx, s) {
 			switch {
@@ -250,6 +250,14 @@ func kindOf(err error) string {
 		return "it can't take it, or its answer is too large"
 	}
 	return "it answers an error"
+}
+
+// sayable is an error for the log. One of the contract names calls, and what a plugin has made of their ids.
+func sayable(err error) any {
+	if errors.Is(err, transforms.ErrContract) {
+		return "its answer breaks the contract; `postcall plugin test` says how"
+	}
+	return err
 }
 
 // skip lets events go on without the transform.

@@ -20,6 +20,8 @@ type lineLog struct {
 	emit func(line []byte) // keeps nothing of line
 	also func(line []byte) // likewise, may be nil
 
+	filter *panicFilter // nil passes everything
+
 	mu  sync.Mutex
 	buf []byte
 }
@@ -28,7 +30,7 @@ type lineLog struct {
 // the limits.
 func newLineLog(log *slog.Logger, limits *logLimits, stream string) *lineLog {
 	log = log.With("stream", stream)
-	return &lineLog{emit: func(line []byte) {
+	return &lineLog{filter: &panicFilter{}, emit: func(line []byte) {
 		lost, ok := limits.allow(levelOf(line), len(line), time.Now()) // first: a flood mustn't cost the host much either
 		if !ok {
 			return
@@ -72,6 +74,11 @@ func (l *lineLog) line() {
 	for rest := bytes.TrimRight(l.buf, "\r"); len(rest) > 0; {
 		line := rest[:min(len(rest), maxLine)]
 		rest = rest[len(line):]
+		if l.filter != nil {
+			if line = l.filter.pass(line); line == nil {
+				continue
+			}
+		}
 		if l.also != nil {
 			l.also(line)
 		}

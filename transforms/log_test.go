@@ -25,6 +25,35 @@ func TestPluginLogs(t *testing.T) {
 	}
 }
 
+// What a plugin panics with can be what a caller said. It crashes all the same, and the stack says where.
+func TestPanicOfAPluginTellsNoValue(t *testing.T) {
+	var l logs
+	log := newLineLog(slog.New(slog.NewTextHandler(&l, nil)), newLogLimits(), "stderr")
+	for _, line := range []string{
+		"before", "panic: Nora Whitfield", "\tborn 1987 [recovered]", "\tpanic: Nora again", "", "goroutine 18 [running]:", "main.f(0x1)",
+		"panic: runtime error: index out of range [5] with length 3", "", "goroutine 1 [running]:", "panic: main.problem{Name:\"Nora\"}", `{"level":"INFO","msg":"json after"}`, "after",
+	} {
+		_, _ = log.Write([]byte(line + "\n"))
+	}
+	got := l.String()
+	if strings.Contains(got, "Nora") || strings.Contains(got, "1987") {
+		t.Errorf("the log tells the value of a panic:\n%s", got)
+	}
+	for _, want := range []string{"before", "left out of the log", "goroutine 18", "main.f(0x1)", "index out of range [5]", "json after", "msg=after"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the log has no %q:\n%s", want, got)
+		}
+	}
+	var f panicFilter // a plugin that only talks of panics is heard again
+	f.pass([]byte("panic: at the disco"))
+	for range panicLines {
+		f.pass([]byte("line"))
+	}
+	if f.pass([]byte("line")) == nil {
+		t.Error("a line long after a panic is left out")
+	}
+}
+
 // TestPluginCannotFloodTheLog has a plugin write 120 MB of noise, and something that matters behind it.
 func TestPluginCannotFloodTheLog(t *testing.T) {
 	p, l := openFault(t, func(s *Spec) { s.Env = []string{"FAULT_NOISE=1000"} })

@@ -76,7 +76,7 @@ func (r *rude) Transform(_ context.Context, in *wire.Events) (*wire.Events, erro
 		case "rename":
 			e.CallId = "another"
 		case "panic": // in a goroutine that nobody guards
-			go panic("out of its mind")
+			go panic("out of its mind:\n" + arg)
 			select {}
 		}
 	}
