@@ -2,6 +2,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/pprof"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type admin struct {
 	intake *intake
 	erased *erasures
 	pprof  bool
+	leases *leases // nil without a cluster
 }
 
 func (a *admin) handler() http.Handler {
@@ -55,6 +57,9 @@ func (a *admin) refusing() string {
 	if !a.ready.Load() {
 		return "starting or stopping"
 	}
+	if a.leases != nil && !a.leases.reachable() {
+		return "no quorum of the JetStream cluster can be reached"
+	}
 	return a.intake.refusing(time.Now())
 }
 
@@ -79,6 +84,9 @@ func (a *admin) measure(now time.Time) {
 func (a *admin) watch(ctx context.Context) error {
 	for {
 		a.look(ctx)
+		if a.leases != nil && a.st.partitionsChanged(ctx) {
+			return errors.New("the streams have another number of partitions since `postcall drain`: start this connector again")
+		}
 		if sleep(ctx, 5*time.Second) != nil {
 			return nil
 		}

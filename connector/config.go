@@ -26,6 +26,7 @@ type Config struct {
 	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat       string        `split_words:"true" desc:"json or text; empty means text on a terminal and json elsewhere"`
 	Sources         string        `desc:"file of sources (YAML): who may deliver, on which route, by which mapping; empty means Phonely alone"`
+	Partitions      int           `default:"0" desc:"partitions when the streams of a cluster are made, 0 means 8; changed later by postcall drain alone. Without POSTCALL_NATS_URL there is one"`
 	NATS            NATSConfig
 
 	HTTP          HTTPConfig
@@ -41,9 +42,10 @@ type Config struct {
 
 // NATSConfig names an external JetStream.
 type NATSConfig struct {
-	URL       string `desc:"an existing JetStream cluster; empty embeds one server, which opens no port"`
+	URL       string `desc:"an existing JetStream cluster, several addresses separated by commas; empty embeds one server, which opens no port"`
 	CredsPath string `split_words:"true" desc:"file of the user's credentials for it (.creds: JWT and seed), read again at each connection"`
 	CAPath    string `split_words:"true" desc:"file of the authority (PEM) that signed its certificate; empty means the system's"`
+	Replicas  int    `default:"3" desc:"servers that hold each stream of the cluster; with fewer than 3 an acknowledged delivery can be lost with one server"`
 }
 
 // HTTPConfig shapes the server that takes deliveries.

@@ -311,6 +311,12 @@ func (c *Config) checkStores(k *checker) {
 		"it is not less than POSTCALL_ELASTICSEARCH_KEEP_DAYS, when the whole call goes", "write fewer days, or 0")
 	k.want(slices.Contains(ElasticsearchLanguages, c.Elasticsearch.Language), "POSTCALL_ELASTICSEARCH_LANGUAGE", "text",
 		"Elasticsearch has no built-in analyzer of this name", "choose of "+strings.Join(ElasticsearchLanguages, ", "))
+	k.want(c.Partitions >= 0 && c.Partitions <= maxPartitions, "POSTCALL_PARTITIONS", "whole number", "it is out of bounds",
+		fmt.Sprintf("write 1 to %d, or unset it", maxPartitions))
+	k.want(c.NATS.URL != "" || c.Partitions <= embeddedPartitions, "POSTCALL_PARTITIONS", "whole number", "POSTCALL_NATS_URL is not set, and the embedded streams have one partition",
+		"unset it, or name a cluster")
+	k.want(slices.Contains([]int{1, 3, 5}, c.NATS.Replicas), "POSTCALL_NATS_REPLICAS", "whole number", "it is no number of servers that JetStream replicates to",
+		"write 3 or 5; 1 only where losing a server may lose calls")
 	for _, u := range trimList(strings.Split(c.NATS.URL, ",")) {
 		p, err := url.Parse(u)
 		k.want(err == nil && slices.Contains([]string{"nats", "tls", "ws", "wss"}, p.Scheme) && p.Host != "", "POSTCALL_NATS_URL", "text",

@@ -49,7 +49,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer st.close()
-	if err := st.alignIntake(ctx, c.Log, m); err != nil {
+	if err := st.patiently(ctx, c.Log, "compare the streams", func() error { return st.alignIntake(ctx, c.Log, m) }); err != nil {
 		return err
 	}
 	maxBody, err := bodyLimit(c.Config, st.maxPayload)
@@ -63,7 +63,7 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	read := newReading(&c.Config, set, st.maxPayload)
 	bodies := &bodyReader{read, cipher, erased}
 	dead := &deadLetters{js: st.js, cipher: cipher, erased: bodies, log: c.Log, m: m}
-	if err := erased.load(ctx, st); err != nil {
+	if err := st.patiently(ctx, c.Log, "read the erasure list", func() error { return erased.load(ctx, st) }); err != nil {
 		return err
 	}
 	stages.sinks.Go(func(ctx context.Context) error { return erased.follow(ctx, st, c.Log) })
@@ -71,34 +71,34 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
 	}
-	if unused, err := st.unusedSinks(ctx, c.sinkNames()); err != nil {
+	if err := c.warnOfUnused(ctx, st); err != nil {
 		return errors.Join(err, stages.stop(context.Background()))
-	} else if len(unused) > 0 {
-		c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
 	}
 	stages.sinks.Go(func(ctx context.Context) error { return set.Watch(ctx, c.Log) })
-	stages.sinks.Go(newResealer(st, bodies, c.Log, m).run)
-	tr := tracing{c.Tracer}
+	tr, hurry := tracing{c.Tracer}, ctx.Done()
 	ch := newChain(Chains{c.Transforms, c.Sources, c.Skip}, c.Config.Transform, c.Log, m)
 	ch.tracing = tr
 	m.registry.MustRegister(newPluginCollector(ch.steps))
 	stages.seal.Go(ch.probe)
-	for p := range st.partitions {
+	seal := func(ctx context.Context, p int) error {
 		s := &sealer{
 			st: st, partition: p, cfg: c.Config, read: read, chain: ch, cipher: cipher, log: c.Log, m: m,
-			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: ctx.Done(), tracing: tr,
+			guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, hurry: hurry, tracing: tr,
 		}
-		stages.seal.Go(s.run)
+		return s.run(ctx)
+	}
+	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
+	shared, err := c.divide(ctx, stages, st, seal, []func(context.Context) error{newResealer(st, bodies, c.Log, m).run, ret.run}, m)
+	if err != nil {
+		return errors.Join(err, stages.stop(context.Background()))
 	}
 	in := newIntake(st, c.Config.Intake, c.Log, m)
 	in.tracing = tr
 	for p := range st.partitions {
 		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
 	}
-	adm := &admin{st: st, m: m, sinks: sinks, chain: ch, intake: in, erased: erased, pprof: c.Config.AdminPprof}
+	adm := &admin{st: st, m: m, sinks: sinks, chain: ch, intake: in, erased: erased, pprof: c.Config.AdminPprof, leases: shared}
 	stages.sinks.Go(adm.watch)
-	ret := &retention{st: st, sinks: append(c.sinkNames(), consumerFates), retain: c.Config.Retain, log: c.Log}
-	stages.sinks.Go(ret.run)
 	if st.srv != nil {
 		control, err := listenControl(context.WithoutCancel(ctx), c.Config.DataDir, c.Log)
 		if err != nil {
@@ -142,7 +142,9 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 	if ctx.Err() != nil { // asked to stop; after a failure there is nothing to wait for
 		drainCtx, cancel := context.WithTimeout(stopCtx, c.Config.ShutdownTimeout*3/4)
 		defer cancel()
-		c.drain(drainCtx, st, ch, sinks)
+		if shared == nil || !shared.leave(drainCtx) { // nobody else seals what is there
+			c.drain(drainCtx, st, ch, sinks)
+		}
 	}
 	serr := stages.stop(stopCtx)
 	in.close()
@@ -158,6 +160,7 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 	type starter struct {
 		name    string
 		workers int
+		alone   bool // one batch at a time over all pods
 		cons    jetstream.Consumer
 		needs   func(nats.Header) bool // nil needs every message
 		handle  func(context.Context, *sealed) error
@@ -168,11 +171,15 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 		s := &sink{Sink: sk, dead: dead, log: c.Log, m: m, guard: &shareGuard{limit: c.Config.MaxDeadShare}, erased: erased, tracing: tracing{c.Tracer}}
 		m.zeroSink(sk.Name)
 		sinks = append(sinks, s)
-		starts = append(starts, starter{name: sk.Name, workers: sk.workers(), handle: s.handle})
+		starts = append(starts, starter{name: sk.Name, workers: sk.workers(), alone: sk.exclusive(), handle: s.handle})
 	}
 	for i := range starts {
-		var err error
-		if starts[i].cons, err = st.consumer(ctx, starts[i].name, starts[i].workers); err != nil {
+		s := &starts[i]
+		err := st.patiently(ctx, c.Log, "open the consumers", func() (err error) {
+			s.cons, err = st.consumer(ctx, s.name, s.workers, s.alone)
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -182,6 +189,16 @@ func (c *Connector) startSinks(ctx context.Context, g *stage, st *streams, dead 
 		})
 	}
 	return sinks, nil
+}
+
+func (c *Connector) warnOfUnused(ctx context.Context, st *streams) error {
+	return st.patiently(ctx, c.Log, "list the consumers", func() error {
+		unused, err := st.unusedSinks(ctx, c.sinkNames())
+		if len(unused) > 0 {
+			c.Log.Warn("sinks that were enabled before are not any more; what they lack is removed with the batches", "sinks", unused)
+		}
+		return err
+	})
 }
 
 func (c *Connector) sinkNames() []string {

@@ -403,7 +403,7 @@ func TestRetentionWaitsForEverySink(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.close()
-	if _, err := st.consumer(t.Context(), "slow", 1); err != nil {
+	if _, err := st.consumer(t.Context(), "slow", 1, false); err != nil {
 		t.Fatal(err)
 	}
 	s := &sealer{st: st, cfg: testConfig(""), m: newMetrics(buildInfo{}), log: discard(), at: sealed{Intake: st.intakeID, Position: position{Seq: 1}}}

@@ -123,33 +123,34 @@ func (o *Operator) Close() { o.st.close() }
 
 func findStreams(ctx context.Context, cfg Config, log *slog.Logger) (*streams, error) {
 	path := filepath.Join(cfg.DataDir, controlSocket)
-	if cfg.NATS.URL == "" {
-		if _, err := os.Stat(filepath.Join(cfg.DataDir, markerName)); err != nil {
-			return nil, fmt.Errorf("%w in %s: set POSTCALL_DATA_DIR to that of `postcall serve`", ErrNoStreams, cfg.DataDir)
-		}
-		if c, err := net.Dial("unix", path); err == nil {
-			_ = c.Close()
-			return attachStreams(ctx, cfg, path)
-		}
+	if cfg.NATS.URL != "" { // a tool may be configured otherwise than the connectors: it makes and resizes no stream
+		return attachStreams(ctx, "", cfg.NATS.URL, clusterOptions(cfg.NATS, log)...)
+	}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, markerName)); err != nil {
+		return nil, fmt.Errorf("%w in %s: set POSTCALL_DATA_DIR to that of `postcall serve`", ErrNoStreams, cfg.DataDir)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		_ = c.Close()
+		return attachStreams(ctx, cfg.DataDir, "", nats.InProcessServer(socketConn(path)))
 	}
 	return openStreams(ctx, cfg, log)
 }
 
-// attachStreams uses the streams of a running connector and changes nothing about them.
-func attachStreams(ctx context.Context, cfg Config, path string) (_ *streams, err error) {
-	s := &streams{dir: cfg.DataDir}
+// attachStreams uses the streams of a running connector or of a cluster and changes nothing about them.
+func attachStreams(ctx context.Context, dir, url string, opts ...nats.Option) (_ *streams, err error) {
+	s := &streams{dir: dir}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if err := s.connect("", nats.InProcessServer(socketConn(path))); err != nil {
+	if err := s.connect(url, opts...); err != nil {
 		return nil, err
 	}
 	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused, streamErased} {
 		st, err := s.js.Stream(ctx, name)
 		if err != nil {
-			return nil, fmt.Errorf("open stream %s of the running connector: %w", name, err)
+			return nil, fmt.Errorf("open stream %s (`postcall serve` makes it at its first start): %w", name, err)
 		}
 		if err := s.use(st); err != nil {
 			return nil, err

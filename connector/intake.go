@@ -142,6 +142,9 @@ func (in *intake) run(ctx context.Context, partition int) error {
 			w.done <- err
 			group[i] = nil
 		}
+		if errors.Is(err, errRolledBack) {
+			return err
+		}
 		if cap(buf) > 2*frameMaxBytes {
 			buf, sent = nil, nil
 		}
@@ -153,7 +156,7 @@ func (in *intake) publish(ctx context.Context, subj string, frame []byte, group 
 	// Not cancelled with ctx: a frame whose publish was cut short may be stored all the same.
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), publishTimeout, errors.New("the intake frame was not durable in time"))
 	defer cancel()
-	start := time.Now()
+	start, high := time.Now(), in.st.high.Load()
 	msg := &nats.Msg{Subject: subj, Data: frame, Header: nats.Header{headerEvents: []string{fmt.Sprint(events)}}}
 	if in.tracing.tracer != nil {
 		if t := traced(group); t != "" {
@@ -161,7 +164,14 @@ func (in *intake) publish(ctx context.Context, subj string, frame []byte, group 
 		}
 	}
 	ack, err := in.st.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+	if err == nil && in.st.srv == nil {
+		err = in.st.advance(high, ack.Sequence)
+	}
 	switch {
+	case errors.Is(err, errRolledBack):
+		in.m.alarm("rollback", 1)
+		in.log.Error("the intake stream lost its newest frames while it was used; this connector has to start again", "had", high, "is_at", ack.Sequence)
+		return err
 	case err == nil:
 		in.st.marks.rise(markIntake, ack.Sequence)
 		in.m.frames.Inc()

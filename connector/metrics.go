@@ -53,6 +53,7 @@ type metrics struct {
 	diskFree    prometheus.Gauge
 	diskSize    prometheus.Gauge
 	diskReserve prometheus.Gauge
+	tasks       prometheus.Gauge
 
 	erasures        prometheus.Gauge
 	erasureAge      prometheus.Gauge
@@ -121,6 +122,7 @@ func (m *metrics) defineOperation(d define) {
 	m.diskFree = d.gauge("disk_free_bytes", "Free space of the data directory's volume.")
 	m.diskSize = d.gauge("disk_size_bytes", "Size of the data directory's volume.")
 	m.diskReserve = d.gauge("disk_reserve_bytes", "Free space below which deliveries are answered 503.")
+	m.tasks = d.gauge("cluster_tasks", "Partitions that this pod of a cluster seals, and one more for the pod that keeps house.")
 	m.erasures = d.gauge("erasures_pending", "Entries of the erasure list that are not known to be carried out; each takes ten minutes at least.")
 	m.erasureAge = d.gauge("erasure_backlog_age_seconds", "Age of the oldest entry of the erasure list that is not known to be carried out; 0 for none.")
 	m.erasureFailures = d.counter("erasure_failures_total", "Attempts to carry out erasures that failed; they are tried again.")

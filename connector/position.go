@@ -34,6 +34,9 @@ var errOtherIntake = errors.New("the streams in the data directory don't belong 
 // alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
 // sealer's position, it is moved forward (DELIVERY.md, rule 3). It runs before the first delivery is taken.
 func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics) error {
+	if s.srv == nil {
+		return s.alignCluster(ctx, log, m)
+	}
 	if err := s.compareMarks(ctx, log, m); err != nil {
 		return err
 	}
@@ -46,7 +49,7 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		if err != nil {
 			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
 		}
-		if s.partitions == 1 && info.State.FirstSeq > at.Position.Seq {
+		if info.State.FirstSeq > at.Position.Seq {
 			m.alarm("gap", float64(info.State.FirstSeq-at.Position.Seq))
 			log.Error("frames behind the last sealed batch are gone: what was in them is lost, but for what the stores have; audit them, and look at the volume",
 				"sealed_up_to", at.Position.String(), "first_sequence", info.State.FirstSeq, "frames", info.State.FirstSeq-at.Position.Seq)
@@ -61,11 +64,7 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		m.alarm("rollback", 1)
 		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
 			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
-		opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSequence(at.Position.Seq + 1)}
-		if s.partitions > 1 { // the others' frames are not this one's to remove
-			opts = append(opts, jetstream.WithPurgeSubject(subject(subjectIntake, p)))
-		}
-		if err := s.intake.Purge(ctx, opts...); err != nil {
+		if err := s.intake.Purge(ctx, jetstream.WithPurgeSequence(at.Position.Seq+1)); err != nil {
 			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
 		}
 	}
@@ -80,18 +79,27 @@ func (s *streams) compareMarks(ctx context.Context, log *slog.Logger, m *metrics
 			return fmt.Errorf("look up a stream: %w", err)
 		}
 		s.marks.compare(mark, info.Config.Name, info.State.LastSeq, log, m)
-		if mark != markBatches || s.partitions > 1 || info.State.NumDeleted == 0 {
-			continue
-		}
-		batches, events, err := s.holes(ctx)
-		if err != nil {
-			return err
-		}
-		if batches > 0 {
-			m.alarm("gap", float64(batches))
-			log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume",
-				"batches", batches, "events", events)
-		}
+	}
+	return s.reportHoles(ctx, log, m)
+}
+
+// reportHoles sounds the alarm where sealed batches are missing.
+func (s *streams) reportHoles(ctx context.Context, log *slog.Logger, m *metrics) error {
+	info, err := s.batches.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("look up stream %s: %w", streamBatches, err)
+	}
+	if info.State.NumDeleted == 0 {
+		return nil
+	}
+	batches, events, err := s.holes(ctx)
+	if err != nil {
+		return err
+	}
+	if batches > 0 {
+		m.alarm("gap", float64(batches))
+		log.Error("sealed batches are missing: what was in them and not loaded is lost; audit the stores, and look at the volume",
+			"batches", batches, "events", events)
 	}
 	return nil
 }
@@ -104,41 +112,59 @@ func (s *streams) holes(ctx context.Context) (batches int, events uint64, err er
 	if err != nil {
 		return 0, 0, fmt.Errorf("look up stream %s: %w", streamBatches, err)
 	}
-	expected := map[uint64]uint64{} // and the events of those that were sealed first
-	var there []reach
+	there, expected := map[string][]reach{}, map[string]map[uint64]uint64{} // by subject
 	err = s.each(ctx, streamBatches, info.State.FirstSeq, true, func(msg jetstream.Msg, meta *jetstream.MsgMetadata) error {
 		m, err := readHeader(msg.Headers())
 		if err != nil {
 			return nil //nolint:nilerr // a damaged message is a dead letter; what it replaced is missing with it
 		}
+		subj := msg.Subject()
+		if expected[subj] == nil {
+			expected[subj] = map[uint64]uint64{}
+		}
 		n, _ := strconv.ParseUint(msg.Headers().Get(headerEvents), 10, 64)
 		for i, seq := range m.Replaces {
-			if expected[seq] = 0; i == 0 {
-				expected[seq] = n + uint64(len(m.Erased))
+			if expected[subj][seq] = 0; i == 0 {
+				expected[subj][seq] = n + uint64(len(m.Erased))
 			}
 		}
 		r := reach{seq: meta.Sequence.Stream, from: m.Counts.loadable(), to: m.Counts.loadable()}
 		if m.Origin == "" { // one that was sealed again adds nothing to what was counted before it
 			r.from -= min(n, r.from)
 		}
-		there = append(there, r)
+		there[subj] = append(there[subj], r)
 		return nil
 	})
-	for i := 1; i < len(there); i++ {
-		kept := max(there[i].from, there[i-1].to) - there[i-1].to
-		missing := 0
-		for seq := there[i-1].seq + 1; seq < there[i].seq; seq++ {
-			if n, ok := expected[seq]; ok {
-				kept -= min(n, kept)
-			} else {
-				missing++
-			}
-		}
-		if missing > 0 {
-			batches, events = batches+missing, events+kept
-		}
+	for subj, kept := range there {
+		b, e := missing(kept, expected[subj], s.ever == 1)
+		batches, events = batches+b, events+e
 	}
 	return batches, events, err
+}
+
+// missing compares the messages of a partition that are there, by what their counts say. Where it is the only one every
+// sequence is its own; of several only a break in the counts shows that at least one message is missing.
+func missing(there []reach, expected map[uint64]uint64, alone bool) (batches int, events uint64) {
+	for i := 1; i < len(there); i++ {
+		if there[i].seq == there[i-1].seq+1 {
+			continue
+		}
+		kept := max(there[i].from, there[i-1].to) - there[i-1].to
+		gone := 0
+		for seq, n := range expected {
+			if there[i-1].seq < seq && seq < there[i].seq {
+				kept -= min(n, kept)
+				gone--
+			}
+		}
+		if gone += int(there[i].seq - there[i-1].seq - 1); !alone {
+			gone = int(min(kept, 1))
+		}
+		if gone > 0 {
+			batches, events = batches+gone, events+kept
+		}
+	}
+	return batches, events
 }
 
 // reach is what the counts of a sealed message say had been kept before and after it (DELIVERY.md, rule 16).
@@ -173,6 +199,7 @@ func (s *streams) readIntake(ctx context.Context, partition int, from uint64) (<
 				return
 			}
 			n, _ := strconv.Atoi(msg.Headers().Get(headerEvents))
+			s.rise(meta.Sequence.Stream)
 			select {
 			case frames <- intakeFrame{meta.Sequence.Stream, n, msg.Data(), msg.Headers().Get(headerTrace)}:
 			case <-ctx.Done():

@@ -141,7 +141,7 @@ func TestStreamsAreMadeAsTheRulesSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.close()
-	c, err := st.consumer(t.Context(), "a", 2)
+	c, err := st.consumer(t.Context(), "a", 2, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -123,22 +124,31 @@ func (r *retention) sweep(ctx context.Context, now time.Time) error {
 		}
 		done = min(done, c.CachedInfo().AckFloor.Stream)
 	}
-	upTo, err := r.olderThan(ctx, state, now.Add(-r.retain))
+	newest := make([]uint64, r.st.ever)
+	for p := range newest {
+		if _, newest[p], err = r.st.lastSealed(ctx, p); err != nil {
+			return err
+		}
+	}
+	first, at, err := r.first(ctx, &state, newest)
+	if err != nil {
+		return err
+	}
+	upTo, err := r.olderThan(ctx, first, at, &state, now.Add(-r.retain))
 	if err != nil {
 		return err
 	}
 	bytes, msgs := sealedLimits(&info.Config)
-	upTo = max(upTo, state.FirstSeq+excess(bytes, msgs, state)) // exclusive
+	upTo = max(upTo, first+excess(bytes, msgs, state)) // exclusive
 	upTo = min(upTo, done+1)
-	if upTo <= state.FirstSeq {
+	if upTo <= first {
 		return nil
 	}
-	for p := range r.st.partitions {
-		_, newest, err := r.st.lastSealed(ctx, p)
-		if err != nil {
-			return err
+	for p, last := range newest {
+		if last == 0 {
+			continue
 		}
-		err = r.st.batches.Purge(ctx, jetstream.WithPurgeSubject(subject(subjectBatches, p)), jetstream.WithPurgeSequence(min(upTo, newest)))
+		err = r.st.batches.Purge(ctx, jetstream.WithPurgeSubject(subject(subjectBatches, p)), jetstream.WithPurgeSequence(min(upTo, last)))
 		if err != nil {
 			return fmt.Errorf("purge stream %s: %w", streamBatches, err)
 		}
@@ -189,23 +199,50 @@ func excess(maxBytes, maxMsgs int64, state jetstream.StreamState) uint64 {
 	return uint64(n + 0.5)
 }
 
-// olderThan is the first sequence that is not older than t, found by halving: sequences rise with time.
-func (r *retention) olderThan(ctx context.Context, state jetstream.StreamState, t time.Time) (uint64, error) {
-	if state.FirstTime.After(t) {
-		return state.FirstSeq, nil
+// first is the oldest message that may go. With several partitions that is not the stream's first: the newest of one that
+// is idle, or stands still, may have been left far behind.
+func (r *retention) first(ctx context.Context, state *jetstream.StreamState, newest []uint64) (uint64, time.Time, error) {
+	if len(newest) == 1 {
+		return state.FirstSeq, state.FirstTime, nil
+	}
+	for seq := state.FirstSeq; ; {
+		m, err := r.st.nextBatch(ctx, seq)
+		if err != nil || m == nil {
+			return state.LastSeq + 1, time.Now(), err
+		}
+		if !slices.Contains(newest, m.Sequence) {
+			return m.Sequence, m.Time, nil
+		}
+		seq = m.Sequence + 1
+	}
+}
+
+// nextBatch is the first message of POSTCALL_BATCHES from a sequence on, nil without one.
+func (s *streams) nextBatch(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	m, err := s.batches.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subjectBatches+"*"))
+	if apiCode(err) == jetstream.JSErrCodeMessageNotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read stream %s: %w", streamBatches, err)
+	}
+	return m, nil
+}
+
+// olderThan is the first sequence, from that of a message of a time on, that is not older than t, found by halving:
+// sequences rise with time.
+func (r *retention) olderThan(ctx context.Context, from uint64, at time.Time, state *jetstream.StreamState, t time.Time) (uint64, error) {
+	if at.After(t) || from > state.LastSeq {
+		return from, nil
 	}
 	var failed error
-	n := sort.Search(int(state.LastSeq-state.FirstSeq+1), func(i int) bool {
-		for seq := state.FirstSeq + uint64(i); seq <= state.LastSeq && failed == nil; seq++ {
-			m, err := r.st.batches.GetMsg(ctx, seq)
-			if err == nil {
-				return m.Time.After(t)
-			}
-			if apiCode(err) != jetstream.JSErrCodeMessageNotFound {
-				failed = err
-			}
+	n := sort.Search(int(state.LastSeq-from+1), func(i int) bool {
+		if failed != nil {
+			return true
 		}
-		return true
+		m, err := r.st.nextBatch(ctx, from+uint64(i))
+		failed = err
+		return m == nil || m.Time.After(t)
 	})
-	return state.FirstSeq + uint64(n), failed
+	return from + uint64(n), failed
 }

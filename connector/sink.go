@@ -57,10 +57,15 @@ type sink struct {
 
 const (
 	ackWait       = 60 * time.Second
-	heartbeat     = 20 * time.Second
+	heartbeat     = 5 * time.Second
 	checkTimeout  = 15 * time.Second
 	maxRetryDelay = 5 * time.Second
-	pauseDelay    = 10 * time.Second
+
+	// On a cluster a batch whose pod is gone comes again, to any pod, when it has not said for so long that it is at it.
+	clusterAckWait = 15 * time.Second
+	// clusterPending bounds the batches under way over all pods; each worker of a pod has one.
+	clusterPending = 1000
+	pauseDelay     = 10 * time.Second
 )
 
 // flush loads a batch until each of its events is stored or held back. It returns an error only when ctx ends or a dead
@@ -356,10 +361,16 @@ func (s *sink) handle(ctx context.Context, m *sealed) error {
 
 // consumer makes the durable consumer of a sink, or finds it. Its acks may be lost in a crash: everything behind them
 // is safe to load again (DELIVERY.md, rule 5).
-func (s *streams) consumer(ctx context.Context, name string, workers int) (jetstream.Consumer, error) {
+//
+// Over all pods of a cluster, a sink that loads alone has one batch under way, and the one of a pod that is gone is waited
+// for as long as its load may take; of other sinks a load that is forgotten and one that follows it may overlap.
+func (s *streams) consumer(ctx context.Context, name string, workers int, alone bool) (jetstream.Consumer, error) {
 	cfg := jetstream.ConsumerConfig{
 		Durable: name, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
-		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1), // over all pods
+		AckWait: ackWait, MaxDeliver: -1, MaxAckPending: max(workers, 1),
+	}
+	if s.srv == nil && !alone {
+		cfg.AckWait, cfg.MaxAckPending = clusterAckWait, clusterPending
 	}
 	if s.srv == nil { // a tool that loads alone has stopped it for all pods, see alone.go
 		if was, err := s.batches.Consumer(ctx, name); err == nil {
@@ -386,49 +397,59 @@ func hasFates(h nats.Header) bool { return h.Get(headerFates) != "0" }
 func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string, workers int, dead *deadLetters, log *slog.Logger,
 	needs func(nats.Header) bool, handle func(context.Context, *sealed) error,
 ) error {
-	it, err := c.Messages(jetstream.PullMaxMessages(max(workers, 1)))
+	g, ctx := errgroup.WithContext(ctx)
+	for range max(workers, 1) {
+		g.Go(func() error { return s.work(ctx, c, name, dead, log, needs, handle) })
+	}
+	return g.Wait()
+}
+
+// work is one worker. It asks for a message when it is free, and none waits in this process meanwhile: on a cluster
+// another pod may have it.
+func (s *streams) work(ctx context.Context, c jetstream.Consumer, name string, dead *deadLetters, log *slog.Logger,
+	needs func(nats.Header) bool, handle func(context.Context, *sealed) error,
+) error {
+	it, err := c.Messages(jetstream.PullMaxMessages(1))
 	if err != nil {
 		return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
 	}
 	defer context.AfterFunc(ctx, it.Stop)()
-	var g errgroup.Group
-	g.SetLimit(max(workers, 1))
 	for {
 		msg, err := it.Next()
 		if ctx.Err() != nil {
-			break
+			return nil
 		}
 		if err != nil {
 			log.Warn("no sealed batch could be fetched; tried again", "sink", name, "err", err)
 			if sleep(ctx, time.Second) != nil {
-				break
+				return nil
 			}
 			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
 				return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
 			}
 			continue
 		}
-		g.Go(func() error {
-			if needs != nil && !needs(msg.Headers()) {
-				_ = msg.Ack() // delivered again where it is lost
-				return nil
-			}
-			stop := keepAlive(ctx, msg)
-			defer stop()
-			err := s.handleMessage(ctx, msg, name, dead, log, handle)
-			if err == nil {
-				err = msg.Ack()
-			}
-			switch {
-			case err != nil && ctx.Err() != nil:
-				_ = msg.Nak() // stopping: another connector may have it at once
-			case err != nil:
-				log.Error("sealed batch not finished; it is delivered again", "sink", name, "err", err)
-			}
-			return nil
-		})
+		if needs != nil && !needs(msg.Headers()) {
+			_ = msg.Ack() // delivered again where it is lost
+			continue
+		}
+		s.deliver(ctx, msg, name, dead, log, handle)
 	}
-	return g.Wait()
+}
+
+// deliver handles a message and acknowledges it.
+func (s *streams) deliver(ctx context.Context, msg jetstream.Msg, name string, dead *deadLetters, log *slog.Logger, handle func(context.Context, *sealed) error) {
+	defer keepAlive(ctx, msg)()
+	err := s.handleMessage(ctx, msg, name, dead, log, handle)
+	if err == nil {
+		err = msg.Ack()
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		_ = msg.Nak() // stopping: another connector may have it at once
+	case err != nil:
+		log.Error("sealed batch not finished; it is delivered again", "sink", name, "err", err)
+	}
 }
 
 func (s *streams) handleMessage(ctx context.Context, msg jetstream.Msg, name string, dead *deadLetters, log *slog.Logger,
@@ -458,7 +479,7 @@ func keepAlive(ctx context.Context, msg jetstream.Msg) (stop func()) {
 		for {
 			select {
 			case <-t.C:
-				if err := msg.InProgress(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+				if err := msg.InProgress(); errors.Is(err, nats.ErrConnectionClosed) {
 					return
 				}
 			case <-ctx.Done():

@@ -22,7 +22,8 @@ type Status struct {
 	Counts  Counts       `json:"counts"`
 	Sinks   []SinkStatus `json:"sinks"`
 	// Unused are sinks that were enabled once and are no longer: retention does not wait for them.
-	Unused []string `json:"unused,omitempty"`
+	Unused  []string       `json:"unused,omitempty"`
+	Cluster *ClusterStatus `json:"cluster,omitempty"` // nil with embedded streams
 	// Transforms are those of the connector that runs, none where that can't be asked.
 	Transforms []TransformStatus `json:"transforms,omitempty"`
 }
@@ -81,13 +82,13 @@ func (o *Operator) Status(ctx context.Context) (*Status, error) {
 		*into = streamStatus(st.CachedInfo())
 	}
 	from := uint64(0)
-	for p := range o.st.partitions {
+	for p := range o.st.ever {
 		at, _, err := o.st.lastSealed(ctx, p)
 		if err != nil {
 			return nil, err
 		}
 		s.Counts.add(&at.Counts)
-		if from == 0 || at.Position.Seq < from {
+		if p < o.st.partitions && (from == 0 || at.Position.Seq < from) {
 			from = at.Position.Seq
 		}
 	}
@@ -107,6 +108,9 @@ func (o *Operator) Status(ctx context.Context) (*Status, error) {
 			return nil, err
 		}
 		s.Sinks = append(s.Sinks, *k)
+	}
+	if s.Cluster, err = o.Cluster(ctx); err != nil {
+		return nil, err
 	}
 	s.Transforms, _ = ReadTransforms(ctx, o.cfg) // it may not run
 	s.Unused, err = o.st.unusedSinks(ctx, o.cfg.Sinks)

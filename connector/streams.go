@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"math"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -39,17 +41,20 @@ const (
 	// maxSealed bounds the messages that are sealed into POSTCALL_BATCHES, so that ClickHouse's deduplication window (100,000 in our
 	// migrations) covers every sealed message that can exist and the parts of bisected ones (DELIVERY.md, rule 5).
 	maxSealed = 90_000
-	// resealRoom and resealMsgs are the part of POSTCALL_BATCHES that no sealer takes: a message is sealed again before the
-	// one it replaces goes, also while the stream is as full as POSTCALL_BATCH_MAX_BYTES lets it be. It holds two messages
-	// of the largest size and what two sealers may take at once (DELIVERY.md, rule 13).
-	resealRoom = 4 * embeddedMaxPayload
+	// resealMsgs and resealRoom are the part of POSTCALL_BATCHES that no sealer takes, see there.
 	resealMsgs = 1_000
 	// embeddedPartitions is P on one machine; the sealer of one partition keeps up with the intake there.
 	embeddedPartitions = 1
 
 	metaID         = "postcall-id"
 	metaPartitions = "postcall-partitions"
+	metaEver       = "postcall-partitions-ever" // the most there have been, where that is more
 )
+
+// resealRoom is what POSTCALL_BATCHES has beyond POSTCALL_BATCH_MAX_BYTES: a message is sealed again before the one it
+// replaces goes, also while the stream is as full as it may be. It holds two messages of the largest size, and what the
+// sealers of all partitions, at least two, may take at once (DELIVERY.md, rule 13).
+func resealRoom(partitions int) int64 { return int64(max(partitions, 2)+2) * embeddedMaxPayload }
 
 // streams is the connection to JetStream, embedded or not, with the streams open.
 type streams struct {
@@ -66,8 +71,10 @@ type streams struct {
 	erased     jetstream.Stream
 	intakeID   string // identity of the intake stream: positions of another one mean nothing
 	partitions int
+	ever       int // the most partitions there have been: batches of those that are gone may be kept
 	maxPayload int
 	opened     opener
+	high       atomic.Uint64 // highest sequence of the intake that this process has seen, on a cluster
 }
 
 // openStreams locks the data directory, starts the embedded server (or connects to the cluster) and opens the streams.
@@ -100,10 +107,13 @@ func openStreams(ctx context.Context, cfg Config, log *slog.Logger) (_ *streams,
 		}
 		err = s.connect("", nats.InProcessServer(s.srv))
 	} else {
-		err = s.connect(cfg.NATS.URL, cfg.NATS.options()...)
+		err = s.connect(cfg.NATS.URL, clusterOptions(cfg.NATS, log)...)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if s.srv == nil {
+		return s, s.patiently(ctx, log, "open the streams", func() error { return s.openCluster(ctx, cfg, log) })
 	}
 	if err := s.open(ctx, cfg, mark); err != nil {
 		return nil, err
@@ -131,18 +141,11 @@ func (s *streams) connect(url string, opts ...nats.Option) (err error) {
 	return err
 }
 
+// open opens the streams of the data directory.
 func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
-	create := mark == nil || !mark.Complete
-	if mark == nil && s.srv == nil { // a cluster keeps no marker: its streams are made once, and checked by their metadata
-		_, err := s.js.Stream(ctx, streamIntake)
-		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
-		}
-		create = err != nil
-	}
+	create := !mark.Complete
 	created := map[string]time.Time{}
-	id := rand.Text()
-	for _, sc := range streamConfigs(cfg, id, s.srv == nil) {
+	for _, sc := range streamConfigs(cfg, rand.Text(), false) {
 		st, err := s.js.Stream(ctx, sc.Name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) && create {
 			st, err = s.js.CreateStream(ctx, sc)
@@ -153,33 +156,44 @@ func (s *streams) open(ctx context.Context, cfg Config, mark *marker) error {
 		}
 		info := st.CachedInfo()
 		created[sc.Name] = info.Created
-		if mark != nil && mark.Complete {
+		if mark.Complete {
 			if at, ok := mark.Streams[sc.Name]; !ok || !at.Equal(info.Created) {
 				return fmt.Errorf("stream %s was made %s, but %s recorded %s: the data directory was exchanged; restore it, or start with an empty POSTCALL_DATA_DIR",
 					sc.Name, info.Created.Format(time.RFC3339), markerName, at.Format(time.RFC3339))
 			}
-			if sc.MaxBytes != info.Config.MaxBytes || sc.MaxMsgs != info.Config.MaxMsgs { // sizes are the operator's to change
-				c := info.Config
-				c.MaxBytes, c.MaxMsgs = sc.MaxBytes, sc.MaxMsgs
-				if st, err = s.js.UpdateStream(ctx, c); err != nil {
-					return fmt.Errorf("resize stream %s: %w", sc.Name, err)
-				}
+			if st, err = s.resize(ctx, st, &sc); err != nil {
+				return err
 			}
 		}
 		if err := s.use(st); err != nil {
 			return err
 		}
 	}
-	if s.srv != nil && create {
+	if create {
 		mark.Complete, mark.Streams = true, created
 		return writeMarker(cfg.DataDir, *mark)
 	}
 	return nil
 }
 
+// resize gives a stream the bounds of sc: sizes are the operator's to change.
+func (s *streams) resize(ctx context.Context, st jetstream.Stream, sc *jetstream.StreamConfig) (jetstream.Stream, error) {
+	c := st.CachedInfo().Config
+	if sc.MaxBytes == c.MaxBytes && sc.MaxMsgs == c.MaxMsgs {
+		return st, nil
+	}
+	c.MaxBytes, c.MaxMsgs = sc.MaxBytes, sc.MaxMsgs
+	st, err := s.js.UpdateStream(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("resize stream %s: %w", sc.Name, err)
+	}
+	return st, nil
+}
+
 // sealedLimits are what sealers keep POSTCALL_BATCHES within.
 func sealedLimits(c *jetstream.StreamConfig) (bytes, msgs int64) {
-	return max(c.MaxBytes-resealRoom, 0), max(c.MaxMsgs-resealMsgs, 0)
+	partitions, _ := strconv.Atoi(c.Metadata[metaPartitions])
+	return max(c.MaxBytes-resealRoom(partitions), 0), max(c.MaxMsgs-resealMsgs, 0)
 }
 
 // errSealedFull says that a sealed message does not fit beside those that are kept.
@@ -209,7 +223,8 @@ func (s *streams) use(st jetstream.Stream) error {
 		if err != nil || p < 1 {
 			return fmt.Errorf("stream %s names no partitions: it was not made by postcall", streamIntake)
 		}
-		s.partitions = p
+		ever, _ := strconv.Atoi(info.Config.Metadata[metaEver])
+		s.partitions, s.ever = p, max(p, ever)
 	case streamBatches:
 		s.batches = st
 	case streamDead:
@@ -225,14 +240,18 @@ func (s *streams) use(st jetstream.Stream) error {
 func streamConfigs(cfg Config, id string, cluster bool) []jetstream.StreamConfig {
 	base := jetstream.StreamConfig{
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, Replicas: 1,
-		Metadata: map[string]string{metaID: id, metaPartitions: strconv.Itoa(embeddedPartitions)},
 	}
-	if cluster {
-		base.Replicas = 3 // the promise of a cluster is a quorum (DELIVERY.md, rule 15)
+	partitions := embeddedPartitions
+	if cluster { // its promise is that of a quorum (DELIVERY.md, rule 15)
+		base.Replicas, partitions = cmp.Or(cfg.NATS.Replicas, defaultReplicas), cmp.Or(cfg.Partitions, clusterPartitions)
 	}
+	base.Metadata = map[string]string{metaID: id, metaPartitions: strconv.Itoa(partitions)}
 	intake, batches, dead, refused, erased := base, base, base, base, base
 	intake.Name, intake.Subjects, intake.MaxBytes = streamIntake, []string{subjectIntake + "*"}, int64(cfg.Intake.MaxBytes)
-	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)+resealRoom
+	if cluster {
+		intake.Subjects = intakeSubjects(partitions)
+	}
+	batches.Name, batches.Subjects, batches.MaxBytes = streamBatches, []string{subjectBatches + "*"}, int64(cfg.Batch.MaxBytes)+resealRoom(partitions)
 	batches.MaxMsgs = maxSealed + resealMsgs
 	// The refused bodies have an eighth of the room for dead letters, and can't take more.
 	share := max(int64(cfg.Batch.DeadBytes)/8, 512<<10)

@@ -36,7 +36,8 @@ type row struct {
 	name  string
 	about string
 	kills bool // it kills, and is part of FAULTS=long
-	root  bool // it mounts
+	root  bool // it mounts, or cuts networks
+	apart bool // it runs where its name is asked for, and takes its time
 	run   func(ctx context.Context, r *running) error
 	// shows, where it is set, says whether the table shows what the row's build lacks. The row is right then, and only then.
 	shows func(*tally) bool
@@ -165,7 +166,7 @@ func (h *harness) one(ctx context.Context, r row) result {
 	begun := time.Now()
 	res := result{row: r, verdict: "skipped"}
 	if r.root && os.Geteuid() != 0 {
-		res.err = errors.New("it mounts, which needs root")
+		res.err = errors.New("it mounts or cuts networks, which needs root")
 		return res
 	}
 	ctx, cancel := context.WithCancel(ctx)

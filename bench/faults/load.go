@@ -132,8 +132,8 @@ func (w *world) deliver(ctx context.Context, c *http.Client, i, serial int) erro
 		e.tried = max(e.tried, serial)
 		attempt := time.Now()
 		to := w
-		if w.second != nil && e.attempts%2 == i%2 {
-			to = w.second
+		if n := (e.attempts + i) % (len(w.more) + 1); n > 0 {
+			to = w.more[n-1]
 		}
 		status, err := w.post(ctx, c, to.http, body)
 		switch {

@@ -100,7 +100,7 @@ func choose(pattern string, sc scale) ([]row, error) {
 	}
 	var chosen []row
 	for _, r := range allRows() {
-		if re.MatchString(r.name) && (sc.only == nil || sc.only(r)) {
+		if re.MatchString(r.name) && (sc.only == nil || sc.only(r)) && (!r.apart || pattern != "") {
 			chosen = append(chosen, r)
 		}
 	}

@@ -19,9 +19,9 @@ func withoutToken(ctx context.Context, r *running) error {
 
 // withoutFence runs two of a build that writes a sealed batch whatever came before it.
 func withoutFence(ctx context.Context, r *running) error {
-	dir, err := r.program(ctx, r.name, []patch{
+	dir, err := r.program(ctx, r.name, append([]patch{
 		{"connector/seal.go", "PublishMsg(pctx, msg, jetstream.WithExpectLastSequencePerSubject(s.seq), ", "PublishMsg(pctx, msg, "},
-	})
+	}, leaseless...))
 	if err != nil {
 		return err
 	}

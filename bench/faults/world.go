@@ -31,7 +31,7 @@ type world struct {
 	index string
 	sinks []string
 	ledger
-	second *world // another postcall on the same streams and stores, which takes every other delivery; or nil
+	more []*world // other postcalls on the same streams and stores, which take their share of the deliveries
 
 	mu    sync.Mutex
 	p     *process
@@ -88,9 +88,12 @@ func (w *world) keepParts(ctx context.Context) error {
 	return err
 }
 
-// twin is a world with addresses and a folder of its own, and everything else of w.
+// all are the postcalls that take deliveries.
+func (w *world) all() []*world { return append([]*world{w}, w.more...) }
+
+// twin adds a world with addresses and a folder of its own, and everything else of w.
 func (w *world) twin() (*world, error) {
-	t := &world{h: w.h, dir: filepath.Join(w.dir, "twin"), bin: w.bin, env: maps.Clone(w.env), db: w.db, index: w.index, sinks: w.sinks}
+	t := &world{h: w.h, dir: filepath.Join(w.dir, fmt.Sprint("twin-", len(w.more)+1)), bin: w.bin, env: maps.Clone(w.env), db: w.db, index: w.index, sinks: w.sinks}
 	var err error
 	if t.http, err = freeAddr(); err != nil {
 		return nil, err
@@ -99,14 +102,14 @@ func (w *world) twin() (*world, error) {
 		return nil, err
 	}
 	t.set("POSTCALL_DATA_DIR="+filepath.Join(t.dir, "data"), "POSTCALL_HTTP_ADDR="+t.http, "POSTCALL_ADMIN_ADDR="+t.admin)
+	w.more = append(w.more, t)
 	return t, os.MkdirAll(t.dir, 0o755)
 }
 
 // drop ends the world's postcall and removes its database and index, and its folder unless the user wants to keep it.
 func (w *world) drop() {
-	w.kill()
-	if w.second != nil {
-		w.second.kill()
+	for _, one := range w.all() {
+		one.kill()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

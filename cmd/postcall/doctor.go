@@ -67,6 +67,7 @@ func doctor(ctx context.Context, w io.Writer, asJSON, running bool) error {
 	if err == nil {
 		examineSinks(ctx, cfg, add, warn)
 		examinePlugins(ctx, cfg, add, warn)
+		examineCluster(ctx, cfg, add, warn)
 		examineConnector(ctx, cfg, running, add, warn)
 	}
 	bad := false
@@ -179,6 +180,36 @@ func examinePlugins(ctx context.Context, cfg connector.Config, add func(string, 
 	}
 	for _, warning := range chains.Unredacted() {
 		warn("privacy", warning)
+	}
+}
+
+// examineCluster says what a client can see of the cluster.
+func examineCluster(ctx context.Context, cfg connector.Config, add func(string, error, string), warn func(string, string)) {
+	if cfg.NATS.URL == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 15*time.Second, errors.New("no answer within 15 s"))
+	defer cancel()
+	op, err := connector.OpenOperator(ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		add("cluster", err, "")
+		return
+	}
+	defer op.Close()
+	c, err := op.Cluster(ctx)
+	if err != nil {
+		add("cluster", err, "")
+		return
+	}
+	idle := 0
+	for _, pod := range c.Sealers {
+		if pod == "" {
+			idle++
+		}
+	}
+	add("cluster", nil, fmt.Sprintf("%d replicas, %d partitions, %d of them sealed by nobody, max_payload %d bytes", c.Replicas, c.Partitions, idle, c.MaxPayload))
+	for _, text := range c.Advice() {
+		warn("cluster", text)
 	}
 }
 

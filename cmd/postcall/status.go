@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -105,6 +106,13 @@ func statusText(first, last, s *connector.Status) string {
 		_, _ = fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%s\t%.0f/s\t%s\n", k.Name, k.Delivered, k.Dead, k.Pending, k.Batches, age(s.At, k.Oldest), rate, eta)
 	}
 	_ = tw.Flush()
+	if c := s.Cluster; c != nil {
+		_, _ = fmt.Fprintf(tw, "\nCLUSTER\t%d replicas\t%d partitions\thouse %s\n", c.Replicas, c.Partitions, cmp.Or(c.House, "nobody"))
+		for p, pod := range c.Sealers {
+			_, _ = fmt.Fprintf(tw, "partition %d\t%s\n", p, cmp.Or(pod, "nobody seals it"))
+		}
+		_ = tw.Flush()
+	}
 	if len(s.Transforms) > 0 {
 		_, _ = fmt.Fprintln(tw, "\nTRANSFORM\tVERSION\tSTATE\tPROCESSES\tMEMORY\tSTARTS\tCRASHED\tHUNG\tTOO LARGE")
 	}
