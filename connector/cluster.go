@@ -18,8 +18,10 @@ import (
 // and who keeps house, is told by leases (lease.go), and the fence of each sealed message makes it safe (DELIVERY.md,
 // rules 14 and 15).
 const (
-	defaultReplicas   = 3
-	clusterPartitions = 8
+	defaultReplicas = 3
+	// clusterPartitions is small since each makes a batch every POSTCALL_BATCH_MAX_AGE, and the batches that may wait for a
+	// store are counted (maxSealed); one seals over a thousand calls a second.
+	clusterPartitions = 4
 	maxPartitions     = 64
 	// clusterPatience is how long a start waits for a cluster that elects its leaders.
 	clusterPatience = time.Minute
@@ -29,8 +31,8 @@ const (
 // stored, and its sender is told at once.
 func clusterOptions(cfg NATSConfig, log *slog.Logger) []nats.Option {
 	return append(cfg.options(),
-		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(5 * time.Second),
-		nats.Timeout(3 * time.Second), nats.ReconnectWait(200 * time.Millisecond), nats.ReconnectBufSize(-1),
+		nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(5*time.Second),
+		nats.Timeout(3*time.Second), nats.ReconnectWait(200*time.Millisecond), nats.ReconnectBufSize(-1),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("the connection to JetStream is lost; it is made again", "err", err)

@@ -19,6 +19,9 @@ type ClusterStatus struct {
 	MaxBody    int64    `json:"maxBody"`           // the largest delivery that is taken
 	Behind     []string `json:"behind,omitempty"`  // servers whose copy of a stream is not current, or that are away
 	Leaders    []string `json:"leaders,omitempty"` // of each stream, as stream: server
+	// OutageHours is how long a store may be away under steady calls before so many batches wait for it that deliveries are
+	// refused, however small they are.
+	OutageHours float64 `json:"outageHours"`
 	// Sealers are the pods by partition, as their leases say; empty where nobody seals it. House is who keeps house.
 	Sealers []string `json:"sealers"`
 	House   string   `json:"house"`
@@ -53,6 +56,9 @@ func (o *Operator) Cluster(ctx context.Context) (*ClusterStatus, error) {
 			}
 		}
 	}
+	batches := s.batches.CachedInfo().Config
+	_, msgs := sealedLimits(&batches)
+	c.OutageHours = float64(msgs) * o.cfg.Batch.MaxAge.Hours() / float64(s.partitions)
 	slices.Sort(c.Behind)
 	c.Behind = slices.Compact(c.Behind)
 	owners, err := s.owners(ctx)
@@ -92,6 +98,9 @@ func (c *ClusterStatus) Advice() (advice []string) {
 	}
 	if c.MaxPayload < embeddedMaxPayload {
 		advice = append(advice, fmt.Sprintf("max_payload is %d bytes, so deliveries of over %d bytes are refused (413); the embedded server has 8MB and takes 2 MiB", c.MaxPayload, c.MaxBody))
+	}
+	if c.OutageHours < 6 {
+		advice = append(advice, fmt.Sprintf("with %d partitions and steady calls a store may be away for %.1f hours before its batches are too many: raise POSTCALL_BATCH_MAX_AGE, or have fewer partitions (postcall drain)", c.Partitions, c.OutageHours))
 	}
 	return append(advice, "an acknowledgement is on disk only if every server has sync_interval: always in its jetstream block, which a client can't see: look there")
 }

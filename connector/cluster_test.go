@@ -383,6 +383,9 @@ func TestThreeServersLoseOne(t *testing.T) {
 	if err != nil || c.Replicas != 3 || len(c.Behind) != 0 || c.Sealers[3] == "" || c.House == "" || c.MaxPayload != 1<<20 {
 		t.Fatalf("cluster: %+v (%v)", c, err)
 	}
+	if advice := strings.Join(c.Advice(), ";"); !strings.Contains(advice, "sync_interval: always") || !strings.Contains(advice, "max_payload is 1048576") || !strings.Contains(advice, "POSTCALL_BATCH_MAX_AGE") {
+		t.Errorf("advice: %s", advice)
+	}
 	for _, srv := range servers {
 		if strings.HasSuffix(c.Leaders[0], ": "+srv.Name()) {
 			leader = srv

@@ -26,7 +26,7 @@ type Config struct {
 	LogLevel        string        `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat       string        `split_words:"true" desc:"json or text; empty means text on a terminal and json elsewhere"`
 	Sources         string        `desc:"file of sources (YAML): who may deliver, on which route, by which mapping; empty means Phonely alone"`
-	Partitions      int           `default:"0" desc:"partitions when the streams of a cluster are made, 0 means 8; changed later by postcall drain alone. Without POSTCALL_NATS_URL there is one"`
+	Partitions      int           `default:"0" desc:"partitions when the streams of a cluster are made, 0 means 4; changed later by postcall drain alone. Without POSTCALL_NATS_URL there is one"`
 	NATS            NATSConfig
 
 	HTTP          HTTPConfig

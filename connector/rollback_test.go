@@ -75,7 +75,12 @@ func TestRollbackUnderAConnectorIsSeen(t *testing.T) {
 	if err := in.accept(t.Context(), d, 0); !errors.Is(err, errRolledBack) {
 		t.Errorf("a used sequence is acknowledged: %v", err)
 	}
-	if err := <-ended; !errors.Is(err, errRolledBack) {
-		t.Errorf("the intake ended with %v", err)
+	select {
+	case err := <-ended:
+		if !errors.Is(err, errRolledBack) {
+			t.Errorf("the intake ended with %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the intake goes on behind a used sequence")
 	}
 }
