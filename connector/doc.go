@@ -15,6 +15,9 @@
 // control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go. RULES.md says where each way to lose or double
 // something is barred, and by which test.
 //
+// Many connectors on one cluster: cluster.go (its streams), lease.go and assign.go (who seals what), rollback.go (what a
+// cluster lost), repartition.go (another number of partitions), cluster_status.go (what can be seen of it).
+//
 // # The promise
 //
 // A 2xx means that the body is on disk. Every accepted event is delivered to each sink or held back with a reason; none

@@ -4,6 +4,7 @@
 //	make faults                       every row with 20,000 deliveries
 //	make faults FAULTS=short          500 deliveries a row
 //	make faults FAULTS=long           the rows that kill: 100,000 deliveries and 50 kills each
+//	make faults RUN=cluster:          the rows with four connectors and three NATS servers, which run only where they are named
 //	go run -C bench ./faults -list    the rows
 //	go run -C bench ./faults -run 'kill -9'
 //
@@ -35,8 +36,14 @@
 // stopped before it: an fsync that is under way while an ext4 goes down may report success for what is not on the device,
 // and after a real power cut nobody is left to hear it.
 //
-// The fence matters between two connectors only, so its row runs two on a JetStream cluster of three servers, which this
-// program starts in itself.
+// The fence matters between two connectors only, and leases keep two from sealing the same, so its row runs two of a build
+// without leases on a JetStream cluster of three servers, which this program starts in itself.
 //
-// Rows that mount need root and are skipped, by name, without it.
+// # The rows of a cluster
+//
+// They have up to four connectors, which take turns with the deliveries, and three NATS servers (bench/natsnode), each a
+// process with every write synced. Where links are cut, each server has a network namespace on a bridge, and is cut off in
+// turns from its peers alone, so that connectors stay connected to a server without a quorum, and from everybody.
+//
+// Rows that mount or cut networks need root and are skipped, by name, without it.
 package main
