@@ -156,6 +156,21 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_TIMEZONE_FILE=/zz", "only a secret can come from a file: set POSTCALL_TIMEZONE")
 	f("POSTCALL_FROBNICATE=zz", "`postcall config` lists all variables")
 	f("POSTCALL_CLICKHOUSE_PORT=9000", "POSTCALL_CLICKHOUSE_PORT")
+	f("POSTCALL_API_ADDR=zz", "POSTCALL_API_ADDR (address): it is not host:port")
+	f("POSTCALL_API_ADMIN_ADDR=127.0.0.1:8090", "that of POSTCALL_API_ADDR")
+	f("POSTCALL_API_RATE=0", "write more than 0, to 10000")
+	f("POSTCALL_API_MAX_REQUESTS=0", "write 1 to 1000")
+	f("POSTCALL_API_MAX_RANGE=1m", "less than an hour")
+	f("POSTCALL_API_TIMEOUT=1ms", "less than a second")
+	f("POSTCALL_API_REDACTED_BY=,", "names no transform")
+	f("POSTCALL_API_REDACTED_BY=none,redact-pii", "something else than a plugin's name")
+	f("POSTCALL_API_CLICKHOUSE_ADDR=zz|POSTCALL_API_CLICKHOUSE_USERNAME=r", "POSTCALL_API_CLICKHOUSE_ADDR (list)")
+	f("POSTCALL_API_CLICKHOUSE_ADDR=a:9000", "POSTCALL_API_CLICKHOUSE_USERNAME (text): it is empty")
+	f("POSTCALL_API_CLICKHOUSE_DATABASE=a;zz", "POSTCALL_API_CLICKHOUSE_DATABASE")
+	f("POSTCALL_API_ELASTICSEARCH_URL=zz:9200", "POSTCALL_API_ELASTICSEARCH_URL (list)")
+	f("POSTCALL_API_ELASTICSEARCH_URL=https://u:zzp@es:9200", "use POSTCALL_API_ELASTICSEARCH_USERNAME")
+	f("POSTCALL_API_ELASTICSEARCH_INDEX=ZZ", "POSTCALL_API_ELASTICSEARCH_INDEX")
+	f("POSTCALL_API_ELASTICSEARCH_PASSWORD=zzpassword", "POSTCALL_API_ELASTICSEARCH_USERNAME (text): it is empty")
 }
 
 func TestLoadConfigReportsEverythingAtOnce(t *testing.T) {

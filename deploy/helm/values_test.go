@@ -233,7 +233,7 @@ func envName(field string, tag reflect.StructTag) string {
 	return strings.ToUpper(field)
 }
 
-var groups = regexp.MustCompile(`^(http|nats|intake|batch|transform|clickhouse|elasticsearch)_`)
+var groups = regexp.MustCompile(`^(http|nats|intake|batch|transform|clickhouse|elasticsearch|api)_`)
 
 // valueOf is the key of the value that sets a variable.
 func valueOf(v variable) string {
