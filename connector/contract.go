@@ -107,6 +107,9 @@ func eventSchema() object {
 	return s
 }
 
+// EventSchema is the JSON Schema of a canonical event, for contracts besides this package's.
+func EventSchema() map[string]any { return eventSchema() }
+
 // typeSchema is the JSON Schema of a Go type, by its json tags.
 func typeSchema(t reflect.Type) object {
 	switch t {

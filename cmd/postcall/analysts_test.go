@@ -18,7 +18,7 @@ import (
 	"github.com/postcall/postcall/connector"
 )
 
-var update = flag.Bool("update", false, "write the answers into docs/analysts.md instead of comparing them")
+var update = flag.Bool("update", false, "write the answers of docs/analysts.md, docs/api.md and the Agent Skill instead of comparing them")
 
 // TestAnalystsPage asks what docs/analysts.md asks, on the month that it names, and wants the answers that it shows. With
 // -update it writes them.

@@ -135,8 +135,7 @@ func (r *Reader) search(ctx context.Context, q query, preference string) (*searc
 
 // explain says what was tried and where the cure is; it holds nothing of the question.
 func (r *Reader) explain(err error) error {
-	var e *httpError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*httpError](err); ok {
 		switch e.status {
 		case http.StatusUnauthorized:
 			return fmt.Errorf("search %s: %w: check POSTCALL_API_ELASTICSEARCH_API_KEY, or _USERNAME and _PASSWORD", r.c.alias, err)
