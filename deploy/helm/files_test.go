@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -88,4 +89,25 @@ func jsonFiles(t *testing.T, dir string) map[string]string {
 		all[filepath.Base(name)] = string(data)
 	}
 	return all
+}
+
+// `make chart` writes the commit into Chart.yaml, and what is installed is labelled with it; the pods are not, since they
+// would restart for it.
+func TestPackageCarriesTheCommit(t *testing.T) {
+	about, err := os.ReadFile("postcall/Chart.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart := chartCopy(t, map[string]string{"Chart.yaml": string(about) + "  org.opencontainers.image.revision: \"0123456789ab\"\n"})
+	out, stderr, err := helmChart(chart, "-f", minimal)
+	if err != nil {
+		t.Fatal(stderr)
+	}
+	set := parse(t, strings.NewReader(out)).one(t, "StatefulSet")
+	if got := set.object("metadata.labels"); got["postcall/commit"] != "0123456789ab" || got["app.kubernetes.io/version"] == nil {
+		t.Errorf("labels %v", got)
+	}
+	if got := set.object("spec.template.metadata.labels"); got["postcall/commit"] != nil || got["app.kubernetes.io/version"] == nil {
+		t.Errorf("labels of the pod %v", got)
+	}
 }

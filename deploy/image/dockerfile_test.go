@@ -29,7 +29,7 @@ func TestDockerfileBuildsTheSame(t *testing.T) {
 	if log, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
-	root := rootfs(t, image(t).images[runtime.GOARCH])
+	root := image(t).roots[runtime.GOARCH]
 	got, want := map[string]string{}, map[string]string{}
 	for dir, all := range map[string]map[string]string{out: got, filepath.Join(root, "usr/local/bin"): want} {
 		for _, pattern := range []string{"postcall", "plugins/*"} {
