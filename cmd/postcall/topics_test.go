@@ -104,7 +104,7 @@ func TestUnmappedTopicsAreProposedAndReapplied(t *testing.T) {
 	}
 	w.set("POSTCALL_TOPICS=" + rules)
 
-	var dry, real, again []reapplied
+	var dry, done, again []reapplied
 	decode := func(to *[]reapplied, args ...string) {
 		t.Helper()
 		if err := json.Unmarshal([]byte(w.must(append([]string{"topics", "reapply", "--json"}, args...)...)), to); err != nil || len(*to) != 2 {
@@ -136,9 +136,9 @@ func TestUnmappedTopicsAreProposedAndReapplied(t *testing.T) {
 	if err != nil || json.Unmarshal(data, &was) != nil || was.Sinks["elasticsearch"].Seen == 0 || was.Sinks["elasticsearch"].Seen >= calls {
 		t.Fatalf("killed behind %s, %v", data, err)
 	}
-	decode(&real)
-	if real[0].Seen != calls || real[1].Seen != calls || real[0].Changed != dry[0].Changed || real[1].Changed != dry[1].Changed {
-		t.Errorf("a dry run says %+v, and what is done in two parts is %+v", dry, real)
+	decode(&done)
+	if done[0].Seen != calls || done[1].Seen != calls || done[0].Changed != dry[0].Changed || done[1].Changed != dry[1].Changed {
+		t.Errorf("a dry run says %+v, and what is done in two parts is %+v", dry, done)
 	}
 	if n := w.agree("reapplied", "Gift Cards", calls); n < 5 {
 		t.Errorf("%d calls are about gift cards", n)
@@ -158,7 +158,7 @@ func TestUnmappedTopicsAreProposedAndReapplied(t *testing.T) {
 	// And back: the same rows a second time.
 	w.set("POSTCALL_TOPICS=")
 	decode(&again)
-	if n := w.agree("and back", "Gift Cards", calls); n != 0 || again[0].Changed != real[0].Changed {
+	if n := w.agree("and back", "Gift Cards", calls); n != 0 || again[0].Changed != done[0].Changed {
 		t.Errorf("%d calls are still about gift cards; %+v", n, again)
 	}
 }

@@ -19,8 +19,22 @@ type weighted struct {
 
 // everywhere is what every business is called about.
 var everywhere = []weighted{
-	{&reschedule, 10}, {&cancel, 6}, {&billing, 9}, {&refund, 3.5}, {&complaint, 3.5}, {&login, 4.5}, {&price, 8}, {&hours, 9},
-	{&human, 3.5}, {&job, 1.2}, {&spam, 2.2}, {&giftCard, 1.6}, {&lostThing, 1.3}, {&donation, 0.7}, {&records, 1.8}, {&loyalty, 1.1},
+	{&reschedule, 10},
+	{&cancel, 6},
+	{&billing, 9},
+	{&refund, 3.5},
+	{&complaint, 3.5},
+	{&login, 4.5},
+	{&price, 8},
+	{&hours, 9},
+	{&human, 3.5},
+	{&job, 1.2},
+	{&spam, 2.2},
+	{&giftCard, 1.6},
+	{&lostThing, 1.3},
+	{&donation, 0.7},
+	{&records, 1.8},
+	{&loyalty, 1.1},
 }
 
 func menu(own ...weighted) []weighted { return append(own, everywhere...) }

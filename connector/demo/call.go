@@ -157,10 +157,10 @@ func (m *month) becomes(c *call, incident bool) {
 // feel chooses the mood: that of the scenario, and a worse one where it did not help, or not the first time.
 func (m *month) feel(c *call) int {
 	mood := c.about.mood
-	switch {
-	case c.outcome == failed:
+	switch c.outcome {
+	case failed:
 		mood = [4]float64{mood[0] * 0.12, mood[1] * 0.6, mood[2] + 34, mood[3] + 14}
-	case c.outcome == handed:
+	case handed:
 		mood = [4]float64{mood[0] * 0.5, mood[1], mood[2] + 6, mood[3] + 5}
 	}
 	if c.again {

@@ -18,17 +18,20 @@ var book = scenario{
 		{
 			"You're booked for {day} at {time}. We'll send you a reminder the day before.",
 			[]string{"{name} booked a {item} for {day} at {clock}.", "{name} scheduled a {item} on {day}, {clock}."},
-			[]string{"{Item} booked for {day} {clock}", "Reminder goes out the day before"}, "", "",
+			[]string{"{Item} booked for {day} {clock}", "Reminder goes out the day before"},
+			"", "",
 		},
 		{
 			"That one needs a longer slot, so I'm transferring you to the front desk.",
 			[]string{"{name} wanted a {item}; the call was transferred to the front desk for a longer slot."},
-			[]string{"A longer slot was needed", "Transferred to the front desk"}, "Find a long slot for {name}", "No slot was long enough",
+			[]string{"A longer slot was needed", "Transferred to the front desk"},
+			"Find a long slot for {name}", "No slot was long enough",
 		},
 		{
 			"I'm sorry, I can't find a free slot before the end of the month.",
 			[]string{"{name} asked for a {item}, but no slot was free that suited."},
-			[]string{"No free slot that suits"}, "Offer {name} a slot for a {item}, {num}", "No appointment could be offered",
+			[]string{"No free slot that suits"},
+			"Offer {name} a slot for a {item}, {num}", "No appointment could be offered",
 		},
 	},
 	asks: []question{
@@ -54,17 +57,20 @@ var reschedule = scenario{
 		{
 			"Done. Your {item} is now on {day} at {time}.",
 			[]string{"{name} moved a {item} to {day} at {clock}."},
-			[]string{"{Item} moved to {day} {clock}"}, "", "",
+			[]string{"{Item} moved to {day} {clock}"},
+			"", "",
 		},
 		{
 			"There's a note on your file that I can't change. I'll connect you to a colleague.",
 			[]string{"{name} wanted to move a {item}; a note on the file made a transfer necessary."},
-			[]string{"A note on the file prevents changes", "Transferred to a colleague"}, "Check the note on the file of {name}", "The note on the file has to be checked",
+			[]string{"A note on the file prevents changes", "Transferred to a colleague"},
+			"Check the note on the file of {name}", "The note on the file has to be checked",
 		},
 		{
 			"I'm afraid I can't find that appointment under your name.",
 			[]string{"{name} wanted to move a {item}, but the appointment was not found."},
-			[]string{"Appointment not found"}, "Look for the appointment of {name} and call {num}", "The appointment was not found",
+			[]string{"Appointment not found"},
+			"Look for the appointment of {name} and call {num}", "The appointment was not found",
 		},
 	},
 	asks: []question{
@@ -89,17 +95,20 @@ var cancel = scenario{
 		{
 			"It's cancelled, and you won't be charged.",
 			[]string{"{name} cancelled the {item} on {day} at {clock}."},
-			[]string{"{Item} on {day} cancelled", "No new date wanted"}, "", "",
+			[]string{"{Item} on {day} cancelled", "No new date wanted"},
+			"", "",
 		},
 		{
 			"That one was prepaid, so a colleague has to do it. I'm transferring you.",
 			[]string{"{name} wanted to cancel a prepaid {item} and was transferred."},
-			[]string{"The {item} is prepaid"}, "Cancel the prepaid {item} of {name}", "A prepaid visit has to be cancelled by hand",
+			[]string{"The {item} is prepaid"},
+			"Cancel the prepaid {item} of {name}", "A prepaid visit has to be cancelled by hand",
 		},
 		{
 			"I can't cancel it, since it's less than a day away.",
 			[]string{"{name} wanted to cancel a {item}, which was too late by the rules."},
-			[]string{"Cancellation came too late"}, "Decide on the late cancellation of {name}", "The cancellation came too late",
+			[]string{"Cancellation came too late"},
+			"Decide on the late cancellation of {name}", "The cancellation came too late",
 		},
 	},
 	asks: []question{{"Do I get my deposit back?", "Is the deposit paid back after a cancellation?", "the deposit"}},
@@ -118,17 +127,20 @@ var reminder = scenario{
 		{
 			"Wonderful, we'll see you on {day}.",
 			[]string{"{name} confirmed the {item} on {day} at {clock}."},
-			[]string{"Visit on {day} {clock} confirmed"}, "", "",
+			[]string{"Visit on {day} {clock} confirmed"},
+			"", "",
 		},
 		{
 			"Let me connect you to the desk, so that you can find another time.",
 			[]string{"{name} can't come to the {item} on {day} and was transferred for a new time."},
-			[]string{"{day} does not work"}, "Find a new time for {name}", "A new time is needed",
+			[]string{"{day} does not work"},
+			"Find a new time for {name}", "A new time is needed",
 		},
 		{
 			"I understand. We'll call again tomorrow.",
 			[]string{"{name} could not talk at that moment; the reminder of the {item} has to be repeated."},
-			[]string{"Reminder has to be repeated"}, "Remind {name} again of {day}", "The reminder has to be repeated",
+			[]string{"Reminder has to be repeated"},
+			"Remind {name} again of {day}", "The reminder has to be repeated",
 		},
 	},
 }
@@ -149,17 +161,20 @@ var emergency = scenario{
 		{
 			"Somebody is on the way and will call you in the next ten minutes.",
 			[]string{"{name} had an emergency at {street}; help is on the way."},
-			[]string{"Emergency at {street}", "Help is on the way"}, "Call {name} at {num} within ten minutes", "Somebody has to call within ten minutes",
+			[]string{"Emergency at {street}", "Help is on the way"},
+			"Call {name} at {num} within ten minutes", "Somebody has to call within ten minutes",
 		},
 		{
 			"I'm putting you through to the person on call. Please stay on the line.",
 			[]string{"{name} had an emergency and was transferred to the person on call."},
-			[]string{"Urgent", "Transferred to the person on call"}, "", "",
+			[]string{"Urgent", "Transferred to the person on call"},
+			"", "",
 		},
 		{
 			"The person on call doesn't pick up. Please dial 911 if somebody is in danger.",
 			[]string{"{name} had an emergency, and nobody on call could be reached."},
-			[]string{"Nobody on call picked up"}, "Call {name} at {num} at once", "Nobody on call could be reached",
+			[]string{"Nobody on call picked up"},
+			"Call {name} at {num} at once", "Nobody on call could be reached",
 		},
 	},
 	asks: []question{{"How much is it going to cost to come out tonight?", "What does a visit at night cost?", "the price of a night visit"}},
@@ -178,17 +193,20 @@ var human = scenario{
 		{
 			"Nobody is free, so I've written down a callback for you. You'll hear from us today.",
 			[]string{"{name} asked for a person and agreed to a callback."},
-			[]string{"Callback agreed"}, "Call {name} back at {num}", "A callback was promised",
+			[]string{"Callback agreed"},
+			"Call {name} back at {num}", "A callback was promised",
 		},
 		{
 			"I'm transferring you now.",
 			[]string{"{name} asked for a person and was transferred."},
-			[]string{"Wanted a person"}, "", "",
+			[]string{"Wanted a person"},
+			"", "",
 		},
 		{
 			"All of my colleagues are busy at the moment.",
 			[]string{"{name} asked for a person, but nobody was free."},
-			[]string{"Nobody was free"}, "Call {name} back at {num}", "The caller wants to talk to a person",
+			[]string{"Nobody was free"},
+			"Call {name} back at {num}", "The caller wants to talk to a person",
 		},
 	},
 }

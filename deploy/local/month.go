@@ -76,13 +76,13 @@ func (d *demo) monthLoaded(ctx context.Context) error {
 	want := d.month.calls + len(d.calls)
 	n, err := d.count(ctx)
 	if err == nil && n < want {
-		err = fmt.Errorf("ClickHouse has %d of %d calls", n, want)
+		err = fmt.Errorf("in ClickHouse are %d of %d calls", n, want)
 	}
 	if err != nil {
 		return err
 	}
 	if n, err = d.documents(ctx); err == nil && n < want {
-		err = fmt.Errorf("Elasticsearch has %d of %d calls", n, want)
+		err = fmt.Errorf("in Elasticsearch are %d of %d calls", n, want)
 	}
 	return err
 }

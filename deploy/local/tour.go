@@ -182,10 +182,10 @@ func (d *demo) showPage(ctx context.Context, page string) error {
 			fmt.Print(lines[i])
 			continue
 		}
-		text := ""
-		for i++; i < len(lines) && strings.TrimSpace(lines[i]) != "```"; i++ {
-			text += lines[i]
+		from := i + 1
+		for i = from; i < len(lines) && strings.TrimSpace(lines[i]) != "```"; i++ {
 		}
+		text := strings.Join(lines[from:i], "")
 		if lang == "text" { // the answer that the page has
 			continue
 		}
