@@ -90,8 +90,10 @@ func (n *nodes) start(i int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	argv := []string{n.program, "-name", name, "-dir", dir, "-host", me.host, "-port", me.port, "-cluster-port", me.cluster,
-		"-peers", strings.Join(peers, ","), "-log", filepath.Join(dir, "log")}
+	argv := []string{
+		n.program, "-name", name, "-dir", dir, "-host", me.host, "-port", me.port, "-cluster-port", me.cluster,
+		"-peers", strings.Join(peers, ","), "-log", filepath.Join(dir, "log"),
+	}
 	if n.net != "" {
 		argv = append([]string{"ip", "netns", "exec", n.space(i)}, argv...) // which becomes the program
 	}
