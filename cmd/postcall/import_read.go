@@ -29,25 +29,23 @@ type input struct {
 func openInputs(names []string, stdin io.Reader) (inputs []*input, total int64, err error) {
 	for _, name := range names {
 		in := &input{name: name, in: stdin, from: total}
+		inputs = append(inputs, in)
 		if name == "-" {
 			in.name = "stdin"
-		} else {
-			if in.file, err = os.Open(name); err != nil {
-				return inputs, 0, err
-			}
-			inputs = append(inputs, in)
-			info, err := in.file.Stat()
-			if err != nil {
-				return inputs, 0, err
-			}
-			if info.IsDir() {
-				return inputs, 0, fmt.Errorf("%s is a folder: name its files", name)
-			}
-			in.in, in.size = in.file, info.Size()
-			total += in.size
 			continue
 		}
-		inputs = append(inputs, in)
+		if in.file, err = os.Open(name); err != nil {
+			return inputs, 0, err
+		}
+		info, err := in.file.Stat()
+		switch {
+		case err != nil:
+			return inputs, 0, err
+		case info.IsDir():
+			return inputs, 0, fmt.Errorf("%s is a folder: name its files", name)
+		}
+		in.in, in.size = in.file, info.Size()
+		total += in.size
 	}
 	return inputs, total, nil
 }
