@@ -157,6 +157,12 @@ bench: build bin/local ## load the built program, with stand-ins and with real s
 	bin/local up --bench -- bin/bench -stores engines -sizes 8
 	if [ -n "$(PEERS)" ]; then go build -C bench/peers/redpanda -tags peers -o ../../../bin/peers/redpanda . && bin/bench -peers; fi
 
+# Throw-away data of some 25 GB goes to TMPDIR. SCALE: flags, for example SCALE='-calls 1000000 -transcripts 0'.
+.PHONY: scale
+scale: build bin/local ## every metric view over 10 million calls, and searches of a million transcripts; half an hour
+	go build -C bench -o ../bin/scale ./scale
+	bin/local up --bench -- bin/scale $(SCALE)
+
 .PHONY: pii
 pii: build ## how much redaction finds in the labelled calls of the folder PII_DIR
 	@test -n "$(PII_DIR)" || { echo "set PII_DIR to a folder of labelled calls: see docs/redaction.md" >&2; exit 2; }

@@ -21,7 +21,8 @@ type Metric struct {
 	Key     []string
 	Columns []Column
 	// Repeats is set where the metric asks for the other calls of a caller. It then counts only calls of known callers
-	// that are not outbound, and its columns can use calls_before and calls_after (within RepeatWindow).
+	// that are not outbound, and its columns can use called_before and called_after: whether
+	// another call of the caller began in the RepeatWindow before this one, or after it.
 	Repeats bool
 }
 
@@ -211,14 +212,20 @@ func (m *Metric) from(s selection) string {
 	if !m.Repeats {
 		return s.table
 	}
-	const window = "count() OVER (PARTITION BY tenant, caller ORDER BY toUnixTimestamp64Milli(call_started) RANGE BETWEEN %s) AS %s"
+	// One number to sort and to part by, and the nearest call instead of a count of all in the window: with ten million calls
+	// that takes less than half of the time. Calls at the same moment are parts of one, which a transform split.
+	const nearest = "(%s(toUnixTimestamp64Milli(call_started)) OVER (PARTITION BY " + callerKey +
+		" ORDER BY toUnixTimestamp64Milli(call_started) RANGE BETWEEN %s) - toUnixTimestamp64Milli(call_started)) * %d BETWEEN 1 AND %d AS %s"
 	ms := RepeatWindow.Milliseconds()
 	where := append([]string{"NOT is_test", "caller != 0", inbound}, s.near...)
 	return "(\n    SELECT *,\n        " +
-		fmt.Sprintf(window, fmt.Sprintf("%d PRECEDING AND 1 PRECEDING", ms), "calls_before") + ",\n        " +
-		fmt.Sprintf(window, fmt.Sprintf("1 FOLLOWING AND %d FOLLOWING", ms), "calls_after") +
+		fmt.Sprintf(nearest, "max", "UNBOUNDED PRECEDING AND 1 PRECEDING", -1, ms, "called_before") + ",\n        " +
+		fmt.Sprintf(nearest, "min", "1 FOLLOWING AND UNBOUNDED FOLLOWING", 1, ms, "called_after") +
 		"\n    FROM " + s.table + "\n    WHERE " + strings.Join(where, " AND ") + "\n)"
 }
+
+// callerKey is one number for a caller, who is another one for another tenant.
+const callerKey = "sipHash64(tenant, caller)"
 
 // others is the PARTITION BY of a window over an answer that takes the values of the key together.
 func (m *Metric) others(dims []Dimension) string {

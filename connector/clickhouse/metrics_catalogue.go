@@ -15,7 +15,7 @@ const (
 
 	abandoned = ending + " = 'caller' AND (duration < 10 OR turns > 0 AND user_turns = 0)"
 	contained = ending + " IN ('caller', 'agent', 'other') AND NOT ifNull(" + abandoned + ", false) AND NOT ifNull(follow_up, false)"
-	firstCall = "calls_before = 0 AND c.call_started <= now() - " + repeatInterval
+	firstCall = "NOT called_before AND c.call_started <= now() - " + repeatInterval
 )
 
 // Metrics are the catalogue. To add one, add an entry, then run `go test ./connector/clickhouse -run Metrics -update`, which
@@ -65,16 +65,16 @@ var Metrics = []Metric{
 	{
 		Name: "first_call_resolution", Repeats: true,
 		Definition: "First calls of a caller (none in the 7 days before) that no other call of theirs follows within 7 days; calls of the last 7 days don't count yet",
-		Columns:    rate("resolved", "resolution_rate", "First calls whose 7 days are over", firstCall, "First calls that no other one followed", "calls_after = 0"),
+		Columns:    rate("resolved", "resolution_rate", "First calls whose 7 days are over", firstCall, "First calls that no other one followed", "NOT called_after"),
 	},
 	{
 		Name: "repeat_callers", Repeats: true, Definition: "Callers who had also called within the 7 days before; outbound calls and unknown callers don't count",
 		Columns: []Column{
-			{"callers", "UInt64", Callers, "Different callers", "uniqExact(tenant, caller)"},
-			{"repeaters", "UInt64", Callers, "Callers who had also called within the 7 days before", "uniqExactIf(tenant, caller, calls_before > 0)"},
+			{"callers", "UInt64", Callers, "Different callers", "uniqExact(" + callerKey + ")"},
+			{"repeaters", "UInt64", Callers, "Callers who had also called within the 7 days before", "uniqExactIf(" + callerKey + ", called_before)"},
 			{
 				"repeat_rate", "Nullable(Float64)", Share, "Share of repeaters in callers",
-				"uniqExactIf(tenant, caller, calls_before > 0) / nullIf(uniqExact(tenant, caller), 0)",
+				"uniqExactIf(" + callerKey + ", called_before) / nullIf(uniqExact(" + callerKey + "), 0)",
 			},
 		},
 	},

@@ -58,7 +58,7 @@ func doc() []byte {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Name, c.Unit, c.Comment, code(strings.NewReplacer("{{others}}", "PARTITION BY tenant, day", ending, "ending").Replace(c.SQL)))
 		}
 		if m.Repeats {
-			fmt.Fprintf(&b, "\nOver calls of known callers that are not outbound; `calls_before` and `calls_after` count the other calls of the\nsame caller within %d days.\n", int(RepeatWindow.Hours()/24))
+			fmt.Fprintf(&b, "\nOver calls of known callers that are not outbound; `called_before` and `called_after` say whether another call\nof the same caller began in the %d days before or after.\n", int(RepeatWindow.Hours()/24))
 		}
 	}
 	return b.Bytes()
