@@ -103,6 +103,7 @@ test: build plugins-python bin/local bin/noskip $(HELM) $(SCHEMATHESIS) python-t
 	$(UP) $(GO_TEST) ./... | bin/noskip
 	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) -count 1 ./... | bin/noskip; done
 	docs/api/check.sh $(SCHEMATHESIS) 10
+	$(UP) docs/api/check_calls.sh $(SCHEMATHESIS) 10
 
 # One run for each: a module plugin.py of its own has the template, and so has every plugin.
 .PHONY: python-test
@@ -124,8 +125,9 @@ e2e: build plugins-python bin/local bin/noskip ## the built program, from the de
 	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
 
 .PHONY: contract
-contract: build $(SCHEMATHESIS) ## the running server against its own OpenAPI, EXAMPLES requests a rule
+contract: build bin/local $(SCHEMATHESIS) ## the running servers against their own OpenAPI, EXAMPLES requests a rule
 	docs/api/check.sh $(SCHEMATHESIS) $(EXAMPLES)
+	$(UP) docs/api/check_calls.sh $(SCHEMATHESIS) $(EXAMPLES)
 
 .PHONY: faults
 faults: build bin/local ## kill, freeze, fill, damage and poison it under load and count what is lost (FAULTS=short|long, RUN=REGEXP)

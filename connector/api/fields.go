@@ -174,9 +174,7 @@ func (p *parameter) parse(raw string) (any, error) {
 	case "array":
 		var list []any
 		for part := range strings.SplitSeq(raw, ",") {
-			if part != "" {
-				list = append(list, part)
-			}
+			list = append(list, part)
 		}
 		v = list
 	}

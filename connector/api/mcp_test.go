@@ -166,6 +166,7 @@ func TestToolsOverBothTransports(t *testing.T) {
 		if got := out["rows"].([]any)[0].(map[string]any); got["topic"] != "parking" || got["calls"] != 32.0 {
 			t.Errorf("metric %v", out)
 		}
+		callTool(t, s, "call_metrics", in26(map[string]any{"metric": "calls", "group_by": []any{}}))
 		out, _ = callTool(t, s, "top_unanswered_questions", in26(map[string]any{"limit": 1}))
 		if got := out["rows"].([]any)[0].(map[string]any); got["asked"] != 31.0 {
 			t.Errorf("questions %v", out)

@@ -67,8 +67,10 @@ func (r *route) operation() object {
 		if p.inPath {
 			in["in"] = "path"
 		}
-		if p.schema.Type == "array" {
-			in["style"], in["explode"] = "form", false
+		if p.schema.Type == "array" { // in an address an empty list is no list
+			some := *p.schema
+			some.MinItems = new(1)
+			in["schema"], in["style"], in["explode"] = &some, "form", false
 		}
 		params = append(params, in)
 	}
@@ -92,6 +94,9 @@ func (r *route) responses() object {
 		"description": "The answer", "headers": object{"ETag": tag, requestIDHeader: id},
 		"content": object{"application/json": object{"schema": ref(r.answer)}},
 	}}
+	all["431"] = object{ // the server's own, before anything is asked
+		"description": "The header with the address is larger than 32 KiB", "content": object{"text/plain": object{"schema": object{"type": "string"}}},
+	}
 	for _, status := range r.statuses() {
 		if status == http.StatusNotModified {
 			all["304"] = object{"description": meanings[status], "headers": object{"ETag": tag, requestIDHeader: id}}

@@ -155,6 +155,7 @@ func TestMetricsAreGroupedAndBounded(t *testing.T) {
 	}
 	w.refused("/metrics/nosuch", 404, "no such metric")
 	w.refused("/metrics/calls?group_by=tenant", 400, "group_by takes")
+	w.refused("/metrics/calls?group_by=", 400, "group_by takes")
 	w.refused("/metrics/calls?group_by=question", 422, "can't be grouped")
 	w.refused("/metrics/calls?group_by=day,day", 400, "different")
 	w.refused("/metrics/calls?group_by=day,week,month,hour,source", 400, "at most 4")
