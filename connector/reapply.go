@@ -183,7 +183,7 @@ func (r *Reapply) keep(m *Mapped, c *StoredCall) {
 	was := &c.Was
 	nothing := m.Rule == "" // other alone
 	for i, name := range was.Topics {
-		switch again := strings.HasSuffix(was.Rule, " in topic"); { // that one is never erased
+		switch again := c.Text.Topic != "" && strings.HasSuffix(was.Rule, " in topic"); {
 		case name == r.Rules.Other(), !r.Rules.Has(name), i == 0 && again, c.Texts && !r.Rules.NeedsTurns(name):
 			continue
 		}

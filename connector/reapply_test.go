@@ -137,7 +137,10 @@ func TestReapplyAsksForTranscriptsAndKeepsWhatCameFromThem(t *testing.T) {
 	heard.Texts = false
 	f("all texts are erased", mapped(nil, true), "Heard", "Short")
 	heard.Was.Rule = `alias "heard" in topic`
-	f("the topic is never erased", mapped(nil, true), "Short")
+	f("the topic is erased too", mapped(nil, true), "Heard", "Short")
+	heard.Text.Topic = "now another one"
+	f("the topic is not", mapped(nil, true), "Short")
+	heard.Text.Topic = ""
 	heard.Texts, heard.Was.Rule = true, `any "umbrella" in user`
 	if got := mapped(nil, false); got.Rule != heard.Was.Rule || got.Confidence != 0.4 {
 		t.Errorf("what is kept keeps its rule: %+v", got)

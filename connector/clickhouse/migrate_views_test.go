@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,8 +119,14 @@ func TestAMigrationWithALowerNumberIsAppliedLater(t *testing.T) {
 		t.Errorf("it is %q", got)
 	}
 	done, err := migrator(t, cfg).Apply(t.Context())
-	if err != nil || len(done) != 1 || done[0].Version != 4 {
-		t.Errorf("applied %v, %v", done, err)
+	var applied []int
+	for i := range done {
+		if done[i].Version > 0 { // the views may not be there
+			applied = append(applied, done[i].Version)
+		}
+	}
+	if err != nil || !slices.Equal(applied, []int{4}) {
+		t.Errorf("applied %v, %v", applied, err)
 	}
 }
 

@@ -167,7 +167,7 @@ func TestEveryTextIsKnownToBePersonalOrNot(t *testing.T) {
 	not := map[string][]string{
 		table: {
 			"tenant", "call_id", "source", "parent_call_id", "agent_name", "call_direction", "business_phone_number", "topics", "sentiment",
-			"sentiment_raw", "follow_up_raw", "ai_success_raw", "ended_reason", "turn_roles", "transforms",
+			"sentiment_raw", "follow_up_raw", "ai_success_raw", "ended_reason", "ended_reason_raw", "topic_rule", "turn_roles", "transforms",
 		},
 		factsTable: {
 			"tenant", "source", "agent_name", "call_direction", "business_phone_number", "topics", "sentiment", "sentiment_raw", "follow_up_raw",

@@ -22,7 +22,7 @@ type Spelling struct {
 
 // Unmapped counts the calls since a time that have no topic but other, by the sender's topic and purpose. Tests don't count.
 func (l *Loader) Unmapped(ctx context.Context, other string, since time.Time) (list []topics.Unmapped, err error) {
-	query := fmt.Sprintf(`SELECT topic, purpose, count() FROM %s.calls WHERE main_topic = ? AND NOT is_test AND call_started >= ?
+	query := fmt.Sprintf(`SELECT topic, purpose, count() FROM %s.calls_raw FINAL WHERE topics[1] = ? AND NOT is_test AND call_started >= ?
 		GROUP BY topic, purpose ORDER BY count() DESC, topic, purpose LIMIT %d`, l.database, maxUnmapped)
 	err = l.each(ctx, "read calls without a topic", query, []any{other, since}, func(rows driver.Rows) error {
 		var u topics.Unmapped
@@ -38,14 +38,14 @@ func (l *Loader) Unmapped(ctx context.Context, other string, since time.Time) (l
 // CallsSince counts calls since a time. Tests don't count.
 func (l *Loader) CallsSince(ctx context.Context, since time.Time) (int, error) {
 	var n uint64
-	err := l.each(ctx, "count calls", fmt.Sprintf("SELECT count() FROM %s.calls WHERE NOT is_test AND call_started >= ?", l.database), []any{since},
+	err := l.each(ctx, "count calls", fmt.Sprintf("SELECT count() FROM %s.calls_raw FINAL WHERE NOT is_test AND call_started >= ?", l.database), []any{since},
 		func(rows driver.Rows) error { return rows.Scan(&n) })
 	return int(n), err
 }
 
 // Spellings counts what senders wrote since a time in the fields that have a vocabulary. Tests don't count.
 func (l *Loader) Spellings(ctx context.Context, since time.Time) (list []Spelling, err error) {
-	query := fmt.Sprintf(`SELECT s.1 AS field, s.2 AS raw, count() FROM %s.calls
+	query := fmt.Sprintf(`SELECT s.1 AS field, s.2 AS raw, count() FROM %s.calls_raw FINAL
 		ARRAY JOIN [('sentiment', toString(sentiment_raw)), ('follow_up', toString(follow_up_raw)), ('ai_success', toString(ai_success_raw)),
 			('ended_reason', if(ended_reason_raw = '', toString(ended_reason), toString(ended_reason_raw)))] AS s
 		WHERE NOT is_test AND call_started >= ? AND raw != '' GROUP BY field, raw ORDER BY count() DESC, field, raw LIMIT %d`, l.database, maxUnmapped)

@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -34,6 +35,9 @@ type document struct {
 	RecordingURL        string    `json:"recording_url"`
 	DashboardURL        string    `json:"dashboard_url"`
 	EndedReason         string    `json:"ended_reason"`
+	EndedReasonRaw      string    `json:"ended_reason_raw"`
+	TopicConfidence     float64   `json:"topic_confidence"`
+	TopicRule           string    `json:"topic_rule"`
 	Topic               string    `json:"topic"`
 	Topics              []string  `json:"topics"`
 	Sentiment           string    `json:"sentiment"`
@@ -77,7 +81,8 @@ func (d *document) event() transforms.Event {
 		AgentName: d.AgentName, CallerName: d.CallerName, CallDirection: d.CallDirection, CallStarted: d.CallStarted, CallEnded: d.CallEnded,
 		Duration: d.Duration, BusinessPhoneNumber: d.BusinessPhoneNumber, CustomerPhoneNumber: d.CustomerPhoneNumber, CustomerKey: d.CustomerKey,
 		MentionedEmail: d.MentionedEmail, EmailKey: d.EmailKey, MentionedDate: d.MentionedDate, MentionedTime: d.MentionedTime,
-		RecordingURL: d.RecordingURL, DashboardURL: d.DashboardURL, EndedReason: d.EndedReason, Topic: d.Topic, Topics: d.Topics,
+		RecordingURL: d.RecordingURL, DashboardURL: d.DashboardURL, EndedReason: cmp.Or(d.EndedReasonRaw, d.EndedReason), Topic: d.Topic, Topics: d.Topics,
+		TopicConfidence: d.TopicConfidence, TopicRule: d.TopicRule,
 		SentimentKind: d.Sentiment, Sentiment: d.SentimentRaw, FollowUpBool: d.FollowUp, FollowUp: d.FollowUpRaw, FollowUpReason: d.FollowUpReason,
 		AISuccessBool: d.AISuccess, AISuccess: d.AISuccessRaw, Summary: d.Summary, LongSummary: d.LongSummary, Purpose: d.Purpose,
 		KeyPoints: d.KeyPoints, UnansweredQuestions: d.UnansweredQuestions, ActionItems: d.ActionItems, IsTest: d.IsTest,
@@ -86,6 +91,9 @@ func (d *document) event() transforms.Event {
 			TalkRatio: d.TalkRatio, WordsPerMinute: d.WordsPerMinute, UnansweredQuestions: d.UnansweredCount, ActionItems: d.ActionItemCount,
 			Weekday: int32(slices.Index(weekdays[:], d.Weekday) + 1),
 		},
+	}
+	if d.EndedReasonRaw != "" { // where the vocabulary has no word for it, it is the sender's here too
+		e.EndedReasonKind = d.EndedReason
 	}
 	if hour, err := strconv.ParseInt(d.Hour, 10, 32); err == nil {
 		e.Metrics.Hour = int32(hour)
