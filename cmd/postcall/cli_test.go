@@ -38,7 +38,7 @@ func TestExitCodesAndHelp(t *testing.T) {
 		{[]string{"assets", "kibana", "--apply"}, 2, "--url"},
 		{[]string{"assets", "kibana"}, 0, "call-transcripts"},
 		{[]string{"assets", "grafana"}, 2, "operations, calls"},
-		{[]string{"assets", "grafana", "calls"}, 0, "postcall.calls AS c"},
+		{[]string{"assets", "grafana", "calls"}, 0, "postcall.call_facts AS c"},
 		{[]string{"assets", "grafana", "operations"}, 0, "postcall_sink_paused"},
 		{[]string{"assets", "grafana", "nonsense"}, 2, "choose of operations, calls"},
 		{[]string{"assets", "grafana", "--apply"}, 2, "--url"},
