@@ -405,28 +405,23 @@ func (s *streams) consume(ctx context.Context, c jetstream.Consumer, name string
 }
 
 // work is one worker. It asks for a message when it is free, and none waits in this process meanwhile: on a cluster
-// another pod may have it.
+// another pod may have it. A request for each, since an iterator for one message at a time can miss its turn to ask for
+// the next, and stands still for half a minute then (nats.go 1.55, seen).
 func (s *streams) work(ctx context.Context, c jetstream.Consumer, name string, dead *deadLetters, log *slog.Logger,
 	needs func(nats.Header) bool, handle func(context.Context, *sealed) error,
 ) error {
-	it, err := c.Messages(jetstream.PullMaxMessages(1))
-	if err != nil {
-		return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
-	}
-	defer context.AfterFunc(ctx, it.Stop)()
-	for {
-		msg, err := it.Next()
-		if ctx.Err() != nil {
+	for ctx.Err() == nil {
+		msg, err := nextMessage(ctx, c)
+		switch {
+		case ctx.Err() != nil && msg == nil:
 			return nil
-		}
-		if err != nil {
+		case errors.Is(err, jetstream.ErrConsumerDeleted):
+			return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
+		case err != nil:
 			log.Warn("no sealed batch could be fetched; tried again", "sink", name, "err", err)
-			if sleep(ctx, time.Second) != nil {
-				return nil
-			}
-			if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
-				return fmt.Errorf("read stream %s for %s: %w", streamBatches, name, err)
-			}
+			_ = sleep(ctx, time.Second)
+			continue
+		case msg == nil:
 			continue
 		}
 		if needs != nil && !needs(msg.Headers()) {
@@ -435,6 +430,18 @@ func (s *streams) work(ctx context.Context, c jetstream.Consumer, name string, d
 		}
 		s.deliver(ctx, msg, name, dead, log, handle)
 	}
+	return nil
+}
+
+// nextMessage waits a while for a message; nil is none. A server that is gone shows by its heartbeats.
+func nextMessage(ctx context.Context, c jetstream.Consumer) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	msg, err := c.Next(jetstream.FetchContext(ctx), jetstream.FetchHeartbeat(5*time.Second))
+	if errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil
+	}
+	return msg, err
 }
 
 // deliver handles a message and acknowledges it.
