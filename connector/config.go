@@ -136,7 +136,7 @@ type APIConfig struct {
 // APIClickHouseConfig names where metrics are read.
 type APIClickHouseConfig struct {
 	Addr     []string `desc:"host:port of the native protocol, for the API to read; empty has no metrics"`
-	Username string   `desc:"user that reads: it needs SELECT on the view calls, and a profile with readonly = 2"`
+	Username string   `desc:"user that reads: it gets the role postcall_reader (postcall migrate roles)"`
 	Password Secret   `desc:"its password"`
 	Database string   `default:"postcall" desc:"database of the views"`
 	TLS      bool     `default:"false" desc:"speak TLS"`

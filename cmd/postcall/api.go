@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"regexp"
@@ -44,7 +45,7 @@ REST. It reads with POSTCALL_API_CLICKHOUSE_* and POSTCALL_API_ELASTICSEARCH_*; 
 			if overHTTP {
 				return serveAPI(c.Context(), c.ErrOrStderr(), false)
 			}
-			a, err := openAPI(c.ErrOrStderr())
+			a, _, err := openAPI(c.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -63,22 +64,24 @@ type keepOpen struct{ io.Writer }
 // Close does nothing.
 func (keepOpen) Close() error { return nil }
 
-func openAPI(stderr io.Writer) (*api.API, error) {
+func openAPI(stderr io.Writer) (*api.API, *slog.Logger, error) {
 	cfg, err := connector.LoadConfig()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return api.Open(cfg, newLogger(stderr, cfg.LogLevel, cfg.LogFormat), version)
+	log := newLogger(stderr, cfg.LogLevel, cfg.LogFormat)
+	a, err := api.Open(cfg, log, version)
+	return a, log, err
 }
 
 func serveAPI(ctx context.Context, stderr io.Writer, rest bool) error {
-	a, err := openAPI(stderr)
+	a, log, err := openAPI(stderr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = a.Close() }()
 	return a.Serve(ctx, rest, func(listens, admin net.Addr) {
-		newLogger(stderr, "info", "").Info("questions are answered", "api", "http://"+listens.String(), "admin", "http://"+admin.String())
+		log.Info("questions are answered", "api", "http://"+listens.String(), "admin", "http://"+admin.String())
 	})
 }
 

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -21,7 +22,7 @@ type call struct {
 	Sentiment           string      `json:"sentiment" jsonschema:"positive, neutral, negative or mixed; empty where not known"`
 	AISuccess           *bool       `json:"aiSuccess" jsonschema:"whether the agent reached its goal; null where not known"`
 	FollowUp            *bool       `json:"followUp" jsonschema:"whether somebody has to follow up; null where not known"`
-	EndedReason         string      `json:"endedReason" jsonschema:"how it ended, in the sender's words"`
+	EndedReason         string      `json:"endedReason" jsonschema:"how it ended, for example caller_hangup; a word of the sender's where the vocabulary has none"`
 	Purpose             string      `json:"purpose" jsonschema:"why the caller called"`
 	Summary             string      `json:"summary" jsonschema:"short summary"`
 	UnansweredQuestions []string    `json:"unansweredQuestions" jsonschema:"questions that the agent could not answer"`
@@ -52,7 +53,7 @@ type calls struct {
 func factsOf(e *transforms.Event) call {
 	return call{
 		CallID: e.CallID, CallStarted: e.CallStarted, Duration: e.Duration, AgentName: e.AgentName, CallDirection: e.CallDirection, Topic: e.Topic,
-		Topics: some(e.Topics), Sentiment: e.SentimentKind, AISuccess: e.AISuccessBool, FollowUp: e.FollowUpBool, EndedReason: e.EndedReason,
+		Topics: some(e.Topics), Sentiment: e.SentimentKind, AISuccess: e.AISuccessBool, FollowUp: e.FollowUpBool, EndedReason: cmp.Or(e.EndedReasonKind, e.EndedReason),
 		Purpose: e.Purpose, Summary: e.Summary, UnansweredQuestions: some(e.UnansweredQuestions), ActionItems: some(e.ActionItems), IsTest: e.IsTest,
 		Highlights: []highlight{},
 	}

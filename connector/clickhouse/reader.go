@@ -15,7 +15,7 @@ import (
 	"github.com/postcall/postcall/connector"
 )
 
-// Reader answers questions of the catalogue. It needs SELECT on the view calls, and asks the server to let it read only.
+// Reader answers questions of the catalogue. It needs SELECT on the views calls and call_facts, and asks the server to let it read only.
 // It is safe for use by several goroutines.
 type Reader struct {
 	conn     driver.Conn
@@ -42,8 +42,8 @@ func (r *Reader) Close() error { return r.conn.Close() }
 func (r *Reader) Ping(ctx context.Context) error {
 	ctx, cancel := r.limit(ctx, nil)
 	defer cancel()
-	_, err := r.rows(ctx, "SELECT call_id FROM "+r.database+"."+metricSource+" WHERE false")
-	return r.explain(ctx, "read "+r.database+"."+metricSource, err)
+	_, err := r.rows(ctx, "SELECT call_id FROM "+r.database+"."+wholeCalls+" WHERE false")
+	return r.explain(ctx, "read "+r.database+"."+wholeCalls, err)
 }
 
 // Metric answers a question of the catalogue in at most q.Limit rows, and says whether there are more. q.Database is the
@@ -139,7 +139,7 @@ func (r *Reader) explain(ctx context.Context, act string, err error) error {
 		case codeAuthFailed:
 			cure = "; check POSTCALL_API_CLICKHOUSE_USERNAME and POSTCALL_API_CLICKHOUSE_PASSWORD"
 		case codeAccessDenied:
-			cure = "; run: GRANT SELECT ON " + r.database + "." + metricSource + " TO its user"
+			cure = "; grant its user the role " + r.database + "_reader of postcall migrate roles"
 		case 164: // a change under readonly = 1
 			cure = "; give its user a profile with readonly = 2"
 		case codeNoSuchColumn, codeUnknownIdentifier, codeUnknownTable, codeUnknownDatabase:

@@ -36,10 +36,10 @@ type document struct {
 	DashboardURL        string    `json:"dashboard_url"`
 	EndedReason         string    `json:"ended_reason"`
 	EndedReasonRaw      string    `json:"ended_reason_raw"`
-	TopicConfidence     float64   `json:"topic_confidence"`
-	TopicRule           string    `json:"topic_rule"`
 	Topic               string    `json:"topic"`
 	Topics              []string  `json:"topics"`
+	TopicConfidence     float64   `json:"topic_confidence"`
+	TopicRule           string    `json:"topic_rule"`
 	Sentiment           string    `json:"sentiment"`
 	SentimentRaw        string    `json:"sentiment_raw"`
 	FollowUp            *bool     `json:"follow_up"`
@@ -74,15 +74,16 @@ type document struct {
 	Extra               string   `json:"extra"`
 }
 
-// event is the call as it was loaded. Words of turns are not stored, so they are 0.
+// event is the call as it was loaded. Words of turns are not stored, so they are 0; a kind of the end that is the sender's
+// word itself can't be told from none, and is left out.
 func (d *document) event() transforms.Event {
 	e := transforms.Event{
 		Tenant: d.Tenant, Source: d.Source, CallID: d.CallID, ParentCallID: d.ParentCallID, Version: d.Version, ReceivedAt: d.ReceivedAt,
 		AgentName: d.AgentName, CallerName: d.CallerName, CallDirection: d.CallDirection, CallStarted: d.CallStarted, CallEnded: d.CallEnded,
 		Duration: d.Duration, BusinessPhoneNumber: d.BusinessPhoneNumber, CustomerPhoneNumber: d.CustomerPhoneNumber, CustomerKey: d.CustomerKey,
 		MentionedEmail: d.MentionedEmail, EmailKey: d.EmailKey, MentionedDate: d.MentionedDate, MentionedTime: d.MentionedTime,
-		RecordingURL: d.RecordingURL, DashboardURL: d.DashboardURL, EndedReason: cmp.Or(d.EndedReasonRaw, d.EndedReason), Topic: d.Topic, Topics: d.Topics,
-		TopicConfidence: d.TopicConfidence, TopicRule: d.TopicRule,
+		RecordingURL: d.RecordingURL, DashboardURL: d.DashboardURL, EndedReason: cmp.Or(d.EndedReasonRaw, d.EndedReason), Topic: d.Topic,
+		Topics: d.Topics, TopicConfidence: d.TopicConfidence, TopicRule: d.TopicRule,
 		SentimentKind: d.Sentiment, Sentiment: d.SentimentRaw, FollowUpBool: d.FollowUp, FollowUp: d.FollowUpRaw, FollowUpReason: d.FollowUpReason,
 		AISuccessBool: d.AISuccess, AISuccess: d.AISuccessRaw, Summary: d.Summary, LongSummary: d.LongSummary, Purpose: d.Purpose,
 		KeyPoints: d.KeyPoints, UnansweredQuestions: d.UnansweredQuestions, ActionItems: d.ActionItems, IsTest: d.IsTest,
@@ -92,7 +93,7 @@ func (d *document) event() transforms.Event {
 			Weekday: int32(slices.Index(weekdays[:], d.Weekday) + 1),
 		},
 	}
-	if d.EndedReasonRaw != "" { // where the vocabulary has no word for it, it is the sender's here too
+	if d.EndedReason != e.EndedReason {
 		e.EndedReasonKind = d.EndedReason
 	}
 	if hour, err := strconv.ParseInt(d.Hour, 10, 32); err == nil {
