@@ -43,7 +43,7 @@ func TestAssetsGrafana(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, errs)
 	}
 	last := bodies[len(bodies)-1]
-	if !strings.HasPrefix(last, "Bearer t0ken ") || !strings.Contains(last, "FROM elsewhere.calls AS c") {
+	if !strings.HasPrefix(last, "Bearer t0ken ") || !strings.Contains(last, "FROM elsewhere.call_facts AS c") {
 		t.Errorf("it sent %.200s", last)
 	}
 }
