@@ -31,7 +31,13 @@ func keep(t *testing.T, cfg connector.ClickHouseConfig, days, personalDays int) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(done)
+	steps := 0
+	for i := range done {
+		if strings.HasPrefix(done[i].String(), "retention") { // the views may not be there yet
+			steps++
+		}
+	}
+	return steps
 }
 
 func mergeAll(t *testing.T, conn driver.Conn, database string) {
@@ -109,6 +115,9 @@ func TestRetentionIsChangedAndTakenBack(t *testing.T) {
 		}
 		var b strings.Builder
 		for i := range steps {
+			if strings.HasPrefix(steps[i].String(), "view ") { // not made in most tests
+				continue
+			}
 			b.WriteString(steps[i].String() + "\n" + strings.Join(steps[i].Statements, "\n") + "\n")
 		}
 		return b.String()
