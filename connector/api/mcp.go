@@ -27,16 +27,21 @@ func withCaller(ctx context.Context, c *caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
 }
 
-// mcpHandler serves MCP over HTTP to whom was authenticated. It keeps no sessions. The check of the Host header against
-// DNS rebinding is off: a page in a browser has no token, and behind a proxy on the same machine it refuses everybody.
+// mcpHandler serves MCP over HTTP to whom was authenticated. It keeps no sessions, and takes nothing that a page of another
+// origin sends. The SDK's check of the Host header against DNS rebinding is off: a page in a browser has no token, and behind a
+// proxy on the same machine it refuses everybody.
 func (a *API) mcpHandler() http.Handler {
-	return mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		problemf(403, "a page of another origin may not ask").write(w)
+	}))
+	return origins.Handler(mcp.NewStreamableHTTPHandler(func(r *http.Request) *mcp.Server {
 		c, ok := r.Context().Value(callerKey{}).(*caller)
 		if !ok {
 			return nil // 400; authenticate comes first
 		}
 		return a.mcpServer(c)
-	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, DisableLocalhostProtection: true, MaxRequestBodyBytes: maxMCPBody, PropagateRequestCancellation: true})
+	}, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true, DisableLocalhostProtection: true, MaxRequestBodyBytes: maxMCPBody, PropagateRequestCancellation: true}))
 }
 
 // ServeStdio serves MCP to the process that started this one, until its input or ctx ends. Whoever can start it, with the

@@ -331,6 +331,8 @@ func TestMCPNeedsATokenAndShowsItsScopesAlone(t *testing.T) {
 	}
 	a := w.do(http.MethodPost, mcpPath, "wrong")
 	w.problem(mcpPath, a, 401, "not valid")
+	a = w.do(http.MethodPost, mcpPath, w.all, "Origin", "https://elsewhere.example.com")
+	w.problem(mcpPath, a, 403, "another origin")
 	f := func(w *world, token string, want ...string) {
 		t.Helper()
 		s, err := w.connect(token)

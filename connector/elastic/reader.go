@@ -76,19 +76,30 @@ func (r *Reader) Event(ctx context.Context, v Visible, callID string) (*transfor
 	return &e, nil
 }
 
-// Latest returns the calls that started last, the newest first.
+// Latest returns the calls that started last, the newest first. It looks at few days first: sorting all calls that there are
+// takes longer the more there are.
 func (r *Reader) Latest(ctx context.Context, v Visible, n int) ([]transforms.Event, error) {
-	a, err := r.search(ctx, query{
-		"size": n, "query": query{"bool": query{"filter": v.filters()}}, "sort": byTime, "track_total_hits": false, "_source": eventFields,
-	}, "")
-	if err != nil {
-		return nil, err
+	for _, days := range []int{2, 60, 0} {
+		filters := v.filters()
+		if days > 0 {
+			filters = append(filters, query{"range": query{"call_started": query{"gte": time.Now().AddDate(0, 0, -days).UTC().Format(time.RFC3339)}}})
+		}
+		a, err := r.search(ctx, query{
+			"size": n, "query": query{"bool": query{"filter": filters}}, "sort": byTime, "track_total_hits": false, "_source": eventFields,
+		}, "")
+		if err != nil {
+			return nil, err
+		}
+		if len(a.Hits.Hits) < n && days > 0 {
+			continue
+		}
+		events := make([]transforms.Event, len(a.Hits.Hits))
+		for i := range a.Hits.Hits {
+			events[i] = a.Hits.Hits[i].Source.event()
+		}
+		return events, nil
 	}
-	events := make([]transforms.Event, len(a.Hits.Hits))
-	for i := range a.Hits.Hits {
-		events[i] = a.Hits.Hits[i].Source.event()
-	}
-	return events, nil
+	return nil, nil
 }
 
 // eventFields leaves out what the turns say already.
