@@ -92,7 +92,13 @@ func clickhouse(ctx context.Context, o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := s.fill(ctx, o.calls); err != nil {
+	if !o.there {
+		if err := s.fill(ctx, o.calls); err != nil {
+			return err
+		}
+	}
+	calls, err := s.number(ctx, "SELECT count() FROM postcall.call_facts")
+	if err != nil {
 		return err
 	}
 	size, err := s.query(ctx, "SELECT concat(toString(sum(rows)), ' rows in ', toString(count()), ' parts, ', formatReadableSize(sum(bytes_on_disk)), ' of which ', "+
@@ -100,8 +106,11 @@ func clickhouse(ctx context.Context, o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n## ClickHouse %s, %d calls\n\n%s.\n", version, o.calls, size)
+	fmt.Fprintf(w, "\n## ClickHouse %s, %.0f calls\n\n%s.\n", version, calls, size)
 	missed := s.views(ctx, o.repeats, w)
+	if o.there {
+		return missed
+	}
 	if missed != nil && !errors.Is(missed, errMissed) {
 		return missed
 	}

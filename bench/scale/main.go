@@ -29,6 +29,7 @@ type options struct {
 	postcall                    string
 	calls, transcripts, repeats int
 	out                         string
+	there                       bool
 }
 
 func main() {
@@ -53,6 +54,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.calls, "calls", 10_000_000, "calls in ClickHouse; 0 leaves it out")
 	f.IntVar(&o.transcripts, "transcripts", 1_000_000, "transcripts in Elasticsearch; 0 leaves it out")
 	f.IntVar(&o.repeats, "repeats", 5, "times that each is measured; the best one counts")
+	f.BoolVar(&o.there, "there", false, "write nothing, and measure reading what is there: run it against a database of your own")
 	f.StringVar(&o.out, "out", "", "file to append the tables to")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -60,8 +62,10 @@ func run(ctx context.Context, args []string) error {
 	if o.repeats < 1 || o.calls < 0 || o.transcripts < 0 {
 		return errors.New("-repeats is at least 1, and -calls and -transcripts are not negative")
 	}
-	if err := migrate(ctx, o.postcall); err != nil {
-		return err
+	if !o.there {
+		if err := migrate(ctx, o.postcall); err != nil {
+			return err
+		}
 	}
 	w := io.Writer(os.Stdout)
 	if o.out != "" {

@@ -46,5 +46,5 @@ func (b *bar) left(n int) string {
 	if n == 0 || n >= b.total {
 		return spent.Round(time.Second).String() + " so far"
 	}
-	return (time.Duration(float64(spent) / float64(n) * float64(b.total-n)).Round(time.Second)).String() + " left   "
+	return time.Duration(float64(spent)/float64(n)*float64(b.total-n)).Round(time.Second).String() + " left   "
 }

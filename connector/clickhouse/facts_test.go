@@ -129,7 +129,7 @@ func TestFactsOfCallsLoadedBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range plan {
-		if plan[i].Version > 0 && plan[i].Version < factsMigration {
+		if v := plan[i].Version; v > 0 && v != factsMigration && v != factsMigration+1 { // that one changes its table
 			if err := m.apply(t.Context(), &plan[i]); err != nil {
 				t.Fatal(err)
 			}
