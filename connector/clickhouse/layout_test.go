@@ -102,7 +102,7 @@ func TestCloudFormWorks(t *testing.T) {
 }
 
 func TestRolesParseAndHideTheTables(t *testing.T) {
-	_, conn, mcfg := migrated(t)
+	_, conn, mcfg := migratedBut(t, "")
 	visible := one[[]string](t, conn, "SELECT groupArray(name) FROM system.tables WHERE engine = 'View' AND database = '"+mcfg.Database+"'")
 	for name, cfg := range layouts {
 		t.Run(name, func(t *testing.T) {

@@ -49,7 +49,7 @@ func mergeAll(t *testing.T, conn driver.Conn, database string) {
 }
 
 func TestRetentionRemovesCallsAndEmptiesWhatIsPersonal(t *testing.T) {
-	l, conn, cfg := migrated(t)
+	l, conn, cfg := migratedBut(t, "")
 	if n := keep(t, cfg, 30, 10); n != 2 {
 		t.Fatalf("%d steps, want one for each table", n)
 	}
@@ -89,7 +89,7 @@ func TestRetentionRemovesCallsAndEmptiesWhatIsPersonal(t *testing.T) {
 
 // Set on a table that has calls, it reaches those too, without any merge asked for.
 func TestRetentionReachesWhatIsThere(t *testing.T) {
-	l, conn, cfg := migrated(t)
+	l, conn, cfg := migratedBut(t, "")
 	for _, name := range []string{table, factsTable} {
 		exec(t, conn, "SYSTEM START MERGES "+cfg.Database+"."+name)
 	}
@@ -104,7 +104,7 @@ func TestRetentionReachesWhatIsThere(t *testing.T) {
 }
 
 func TestRetentionIsChangedAndTakenBack(t *testing.T) {
-	_, conn, cfg := migrated(t)
+	_, conn, cfg := migratedBut(t, "")
 	plan := func(days, personalDays int) string {
 		t.Helper()
 		cfg := cfg
@@ -156,7 +156,7 @@ func TestRetentionIsChangedAndTakenBack(t *testing.T) {
 
 // What somebody else has set stays as long as nothing else is asked for.
 func TestRetentionOfSomebodyElseStays(t *testing.T) {
-	_, conn, cfg := migrated(t)
+	_, conn, cfg := migratedBut(t, "")
 	exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw MODIFY TTL toDateTime(received_at) + INTERVAL 5 YEAR")
 	exec(t, conn, "ALTER TABLE "+cfg.Database+".calls_raw MODIFY COLUMN summary TTL toDateTime(received_at) + INTERVAL 1 YEAR")
 	if n := keep(t, cfg, 0, 0); n != 0 {
