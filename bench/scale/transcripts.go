@@ -110,74 +110,113 @@ func take(next func() ([]byte, bool), normal *connector.Normalizer, n int) ([]tr
 	return events, nil
 }
 
-// questions are what people type, from words that most calls have to words that few have.
-var questions = []string{
-	"refund", "insurance", "appointment tomorrow morning", "cancel my appointment", "how much does it cost", "credit card was charged twice",
-	"parking", "opening hours on saturday", "speak to a person", "the order has not arrived", "when do I get my money back", "reschedule",
-	"wrong number", "pain", "new patient", "delivery address", "invoice", "warranty repair", "do you take walk-ins", "confirmation email",
-}
-
-// searches times three kinds of search with highlights: over all fields, as Kibana's search box asks, for a phrase, and for the very
-// turn. The index's own cache of answers is off.
+// searches times four kinds of search with highlights, each with eighty questions: over all fields, as a search box asks, for a
+// phrase, for what the caller said lately, and for the very turn. The index's own cache of answers is off.
 func searches(ctx context.Context, index string, repeats int, w io.Writer) error {
-	kinds := []struct{ name, body string }{
+	kinds := []struct {
+		name string
+		body string
+		ask  func(question) string
+	}{
 		{"all fields, ten best, highlights", `{"size": 10, "_source": ["call_id", "summary"], "query": {"multi_match": {"query": %s}},
-			"highlight": {"fields": {"transcript_text": {}, "summary": {}, "key_points": {}}}}`},
-		{"phrase in the transcript, highlights", `{"size": 10, "_source": ["call_id"], "query": {"match_phrase": {"transcript_text": {"query": %s, "slop": 3}}},
-			"highlight": {"fields": {"transcript_text": {}}}}`},
-		{"the caller's side and a topic, newest first", `{"size": 10, "_source": ["call_id"], "sort": [{"call_started": "desc"}],
+			"highlight": {"fields": {"transcript_text": {}, "summary": {}, "key_points": {}}}}`, func(q question) string { return q.about }},
+		{"a phrase of the transcript, highlights", `{"size": 10, "_source": ["call_id"], "query": {"match_phrase": {"transcript_text": {"query": %s, "slop": 1}}},
+			"highlight": {"fields": {"transcript_text": {}}}}`, func(q question) string { return q.phrase }},
+		{"words of the caller in the last 30 days, newest first", `{"size": 10, "_source": ["call_id"], "sort": [{"call_started": "desc"}],
 			"query": {"bool": {"must": {"match": {"user_text": {"query": %s, "operator": "and"}}}, "filter": {"range": {"call_started": {"gte": "now-30d"}}}}},
-			"highlight": {"fields": {"user_text": {}}}}`},
-		{"the very turn (nested, inner hits)", `{"size": 10, "_source": false, "query": {"nested": {"path": "turns", "score_mode": "max", "query": {"match": {"turns.content": %s}},
-			"inner_hits": {"size": 1, "_source": ["turns.seq", "turns.role"], "highlight": {"fields": {"turns.content": {"number_of_fragments": 0}}}}}}}`},
+			"highlight": {"fields": {"user_text": {}}}}`, func(q question) string { return q.phrase }},
+		{
+			"the very turn (nested, inner hits)", `{"size": 10, "_source": false, "query": {"nested": {"path": "turns", "score_mode": "max", "query": {"match": {"turns.content": %s}},
+			"inner_hits": {"size": 1, "_source": ["turns.seq", "turns.role"], "highlight": {"fields": {"turns.content": {"number_of_fragments": 0}}}}}}}`,
+			func(q question) string { return q.turn },
+		},
 	}
-	fmt.Fprintf(w, "\n| search | p50 ms | p95 ms | worst ms | hits of the median question | p95 under %.0f ms |\n|---|---|---|---|---|---|\n", 1000*searchTarget)
+	list, err := questions(80)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n| search, %d questions each | p50 ms | p95 ms | worst ms | without any hit | p95 under %.0f ms |\n|---|---|---|---|---|---|\n", len(list), 1000*searchTarget)
 	missed := error(nil)
 	for _, k := range kinds {
-		spent, hits, err := ask(ctx, index, k.name, k.body, repeats)
-		if err != nil {
-			return err
+		b := newBar("Searching: "+k.name, len(list))
+		var spent []time.Duration
+		none := 0
+		for i, q := range list {
+			least, found, err := ask(ctx, index, k.body, k.ask(q), repeats)
+			if err != nil {
+				return fmt.Errorf("%s: %w", k.name, err)
+			}
+			if spent = append(spent, least); !found {
+				none++
+			}
+			b.at(i + 1)
 		}
+		slices.Sort(spent)
 		p95 := at(spent, 0.95)
-		ok := p95.Seconds() < searchTarget
+		ok := p95.Seconds() < searchTarget && none < len(list)/2 // what finds nothing is no search
 		if !ok {
 			missed = errMissed
 		}
-		fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %s |\n", k.name, at(spent, 0.5).Milliseconds(), p95.Milliseconds(), at(spent, 1).Milliseconds(), at(hits, 0.5), verdict(ok))
+		fmt.Fprintf(w, "| %s | %d | %d | %d | %d | %s |\n", k.name, at(spent, 0.5).Milliseconds(), p95.Milliseconds(), at(spent, 1).Milliseconds(), none, verdict(ok))
 	}
 	return missed
 }
 
-// ask asks every question some times and returns the best time of each, in order, and how many hits each had.
-func ask(ctx context.Context, index, name, body string, repeats int) (best []time.Duration, hits []int, err error) {
-	b := newBar("Searching "+name, len(questions)*repeats)
-	for i, q := range questions {
-		text, err := json.Marshal(q)
-		if err != nil {
-			return nil, nil, err
-		}
-		least, found := time.Hour, 0
-		for j := range repeats {
-			start := time.Now()
-			answer, err := post(ctx, index+"/_search?request_cache=false&track_total_hits=true", fmt.Appendf(nil, body, text))
-			if err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", q, err)
-			}
-			least = min(least, time.Since(start))
-			var got struct {
-				Hits struct{ Total struct{ Value int } }
-			}
-			if err := json.Unmarshal(answer, &got); err != nil {
-				return nil, nil, err
-			}
-			found = got.Hits.Total.Value
-			b.at(i*repeats + j + 1)
-		}
-		best, hits = append(best, least), append(hits, found)
+// question is what somebody may ask who remembers a call.
+type question struct{ about, phrase, turn string }
+
+// questions are made of other calls of the same businesses: why the caller called, four words of theirs, and what was answered.
+func questions(n int) (list []question, err error) {
+	next, stop := iter.Pull(demo.Month(demo.Options{Calls: 4 * n, Seed: 3}))
+	defer stop()
+	events, err := take(next, connector.NewNormalizer(time.UTC, [][]byte{[]byte(key)}), 4*n)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(best)
-	slices.Sort(hits)
-	return best, hits, nil
+	for i := range events {
+		q := question{about: events[i].Purpose}
+		for _, t := range events[i].Transcript {
+			words := strings.Fields(t.Content)
+			switch {
+			case t.Role == "user" && q.phrase == "" && len(words) >= 8:
+				q.phrase = strings.Join(words[2:6], " ")
+			case t.Role == "agent" && q.turn == "" && q.phrase != "" && len(words) >= 6:
+				q.turn = strings.Join(words[:6], " ")
+			}
+		}
+		if q.about != "" && q.phrase != "" && q.turn != "" && len(list) < n {
+			list = append(list, q)
+		}
+	}
+	if len(list) < n {
+		err = fmt.Errorf("the calls make %d questions, want %d", len(list), n)
+	}
+	return list, err
+}
+
+// ask asks a question some times and returns the best time, and whether it found anything.
+func ask(ctx context.Context, index, body, text string, repeats int) (least time.Duration, found bool, err error) {
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return 0, false, err
+	}
+	least = time.Hour
+	for range repeats {
+		start := time.Now()
+		answer, err := post(ctx, index+"/_search?request_cache=false", fmt.Appendf(nil, body, quoted))
+		if err != nil {
+			return 0, false, err
+		}
+		least = min(least, time.Since(start))
+		var got struct {
+			Hits struct{ Hits []json.RawMessage }
+		}
+		if err := json.Unmarshal(answer, &got); err != nil {
+			return 0, false, err
+		}
+		found = len(got.Hits.Hits) > 0
+	}
+	return least, found, nil
 }
 
 // at is the value that a share of all are not above.
