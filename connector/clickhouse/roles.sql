@@ -16,13 +16,14 @@ GRANT{{$.OnCluster}} SELECT ON system.{{.}} TO {{$.Database}}_migrator;
 GRANT{{.OnCluster}} CLUSTER ON *.* TO {{.Database}}_migrator;
 {{- end}}
 
--- Loads, compares and erases calls: `serve`, `audit`, `doctor`, `forget`.
+-- Loads, compares, maps again and erases calls: `serve`, `audit`, `doctor`, `topics reapply`, `forget`.
 CREATE ROLE IF NOT EXISTS {{.Database}}_writer{{.OnCluster}};
 GRANT{{.OnCluster}} SELECT, INSERT, ALTER DELETE ON {{.Database}}.calls_raw TO {{.Database}}_writer;
 GRANT{{.OnCluster}} SELECT, ALTER DELETE ON {{.Database}}.call_facts_raw TO {{.Database}}_writer;
 GRANT{{.OnCluster}} SHOW TABLES ON {{.Database}}.call_facts_copy TO {{.Database}}_writer;
 GRANT{{.OnCluster}} SELECT ON {{.Database}}.schema_migrations TO {{.Database}}_writer;
 GRANT{{.OnCluster}} SELECT ON {{.Database}}.schema_views TO {{.Database}}_writer;
+GRANT{{.OnCluster}} CREATE TEMPORARY TABLE ON *.* TO {{.Database}}_writer;
 {{- range .System}}
 GRANT{{$.OnCluster}} SELECT ON system.{{.}} TO {{$.Database}}_writer;
 {{- end}}
