@@ -44,7 +44,7 @@ func TestPluginInstall(t *testing.T) {
 		t.Errorf("lock --check: exit %d\n%s%s", code, out, errs)
 	}
 	w.set("POSTCALL_PLUGIN_DIR="+to, "POSTCALL_TRANSFORMS=redact-pii,own-topics")
-	if code, out, errs := w.postcall(`{"callId":"c1","transcriptText":"User: I want a refund."}`, "transform"); code != 0 || !strings.Contains(out, `"Refund"`) {
+	if code, out, errs := w.postcall(`{"callId":"c1","transcriptText":"User: I want a refund."}`, "transform"); code != 0 || !strings.Contains(out, `"topics":["Billing/Refund"]`) {
 		t.Errorf("transform with the own plugin: exit %d\n%s%s", code, out, errs)
 	}
 

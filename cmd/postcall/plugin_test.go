@@ -14,7 +14,7 @@ import (
 func TestPluginTest(t *testing.T) {
 	w := &world{t: t, bin: mustInstall(t)}
 	out := w.must("plugin", "test", filepath.Join(w.bin, "plugins", "map-topics"), "--events", "32")
-	for _, want := range []string{"ok    every event of a real call is taken", "map-topics 0.1.0, protocol 1", "µs in batches of 100", " 0 broken, 0 not checked"} {
+	for _, want := range []string{"ok    every event of a real call is taken", "map-topics 0.2.0, protocol 1", "µs in batches of 100", " 0 broken, 0 not checked"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
