@@ -211,6 +211,9 @@ func (l *erasures) spare(b Batch) Batch {
 // erase adds an entry, or widens the one there is; after a nil error it is durable, and every process of the connector
 // follows it.
 func (s *streams) erase(ctx context.Context, e erasure) error {
+	if err := s.noteShreds(); err != nil { // before the entry: a crash before it is carried out must not cost a second start
+		return err
+	}
 	for {
 		last, err := s.erased.GetLastMsgForSubject(ctx, subjectErased+e.Hash)
 		var seq uint64

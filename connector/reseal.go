@@ -99,10 +99,8 @@ func (r *resealer) carryOut(ctx context.Context) (*ErasureReport, error) {
 		return nil, fmt.Errorf("look up stream %s: %w", streamBatches, err)
 	}
 	p := &resealing{resealer: r, until: r.erased.reached(), first: info.State.FirstSeq, replaced: map[uint64]bool{}, gone: map[string][]int{}}
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
-		if err := r.st.noteShred(name); err != nil {
-			return nil, err
-		}
+	if err := r.st.noteShreds(); err != nil {
+		return nil, err
 	}
 	for i := range r.st.partitions {
 		if err := p.fence(ctx, i); err != nil {

@@ -46,6 +46,16 @@ func (s *streams) shred(ctx context.Context, stream jetstream.Stream, seq uint64
 	return fmt.Errorf("shred message %d of stream %s: %w", seq, name, err)
 }
 
+// noteShreds has the files of all streams that hold calls cleaned at the next start.
+func (s *streams) noteShreds() error {
+	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+		if err := s.noteShred(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // noteShred has the files of a stream cleaned at the next start.
 func (s *streams) noteShred(stream string) error {
 	if s.dir == "" {
