@@ -2,7 +2,6 @@ package connector
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 )
@@ -35,15 +34,7 @@ func (c *Config) checkAPI(k *checker) {
 	k.want(a.MaxRequests >= 1 && a.MaxRequests <= 1000, "POSTCALL_API_MAX_REQUESTS", "whole number", "it is out of bounds", "write 1 to 1000")
 	k.want(a.MaxRange >= time.Hour, "POSTCALL_API_MAX_RANGE", "duration", "it is less than an hour", "write for example 8784h")
 	k.want(a.Timeout >= time.Second, "POSTCALL_API_TIMEOUT", "duration", "it is less than a second", "write for example 15s")
-	if slices.Equal(a.RedactedBy, []string{"none"}) {
-		a.RedactedBy = nil
-	} else {
-		k.want(len(a.RedactedBy) > 0, "POSTCALL_API_REDACTED_BY", "list", "it names no transform", "write none to show unredacted calls")
-	}
-	for _, t := range a.RedactedBy {
-		k.want(pluginName.MatchString(t) && t != "none", "POSTCALL_API_REDACTED_BY", "list", "it holds something else than a plugin's name",
-			"separate names of plugins by commas, for example redact-pii")
-	}
+	a.RedactedBy = k.plugins("POSTCALL_API_REDACTED_BY", a.RedactedBy, "write none to show unredacted calls")
 	a.checkStores(k)
 }
 

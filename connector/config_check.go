@@ -216,21 +216,26 @@ func (c *Config) checkPipeline(k *checker) {
 	}
 	k.want(len(c.Sinks) > 0, "POSTCALL_SINKS", "list", "it names no sink", "choose of "+strings.Join(knownSinks, ", "))
 	k.want(unique(c.Sinks), "POSTCALL_SINKS", "list", "it names a sink twice", "name each once")
-	if slices.Equal(c.Transforms, []string{"none"}) {
-		c.Transforms = nil
-	} else {
-		k.want(len(c.Transforms) > 0, "POSTCALL_TRANSFORMS", "list", "it names no transform", "write none to run without, and store calls unredacted")
-	}
-	for _, t := range c.Transforms {
-		k.want(pluginName.MatchString(t) && t != "none", "POSTCALL_TRANSFORMS", "list", "it holds something else than a plugin's name",
-			"separate names of small letters, digits and - by commas, for example redact-pii,map-topics")
-	}
+	c.Transforms = k.plugins("POSTCALL_TRANSFORMS", c.Transforms, "write none to run without, and store calls unredacted")
 	k.want(unique(c.Transforms), "POSTCALL_TRANSFORMS", "list", "it names a transform twice", "name each once")
 	_, err := time.LoadLocation(c.Timezone)
 	k.want(err == nil && c.Timezone != "Local", "POSTCALL_TIMEZONE", "IANA name", "there is no such time zone", "write for example Europe/Berlin or America/New_York")
 	levels := []string{"debug", "info", "warn", "error"}
 	k.want(slices.Contains([]string{"", "json", "text"}, c.LogFormat), "POSTCALL_LOG_FORMAT", "text", "there is no such format", "set json or text, or unset it")
 	k.want(slices.Contains(levels, c.LogLevel), "POSTCALL_LOG_LEVEL", "text", "there is no such level", "choose of "+strings.Join(levels, ", "))
+}
+
+// plugins checks a list of plugins' names, of which none is the empty one.
+func (k *checker) plugins(key string, names []string, none string) []string {
+	if slices.Equal(names, []string{"none"}) {
+		return nil
+	}
+	k.want(len(names) > 0, key, "list", "it names no transform", none)
+	for _, n := range names {
+		k.want(pluginName.MatchString(n) && n != "none", key, "list", "it holds something else than a plugin's name",
+			"separate names of small letters, digits and - by commas, for example redact-pii,map-topics")
+	}
+	return names
 }
 
 func unique(list []string) bool {

@@ -5,15 +5,15 @@
 //	  webhook*.go   authenticate (source/), bound and check the body (reading.go)     -> 4xx problem+json
 //	  intake.go     all bodies waiting become one frame (frame.go), one fsync         -> 2xx
 //	  ── stream POSTCALL_INTAKE, subjects postcall.intake.<p> ──
-//	  seal.go       normalize (normalize.go), transforms (chain.go), one sealed batch (sealed.go); its header is the position
+//	  seal.go       normalize and transform (seal_transform.go, normalize.go, chain.go), one sealed batch (sealed.go); its header is the position
 //	  ── stream POSTCALL_BATCHES, subjects postcall.batches.<p> ──
 //	  sink.go       one durable consumer per store: retry, pause, bisect, dead-letter (dead.go)
 //	  ── Loader: connector/clickhouse, connector/elastic ──
 //
-// Around it: tracing.go (from the webhook to the stores), position.go (where a partition stands), retain.go, guard.go, disk.go, drain.go, erase.go (what must reach no
-// store), reseal.go and shred.go (what must leave the streams), split.go (how a batch is cut), and for the operator
-// control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go. RULES.md says where each way to lose or double
-// something is barred, and by which test.
+// Around it: tracing.go (from the webhook to the stores), position.go (where a partition stands), retain.go, guard.go,
+// disk.go, drain.go, erase.go (what must reach no store), reseal.go and shred.go (what must leave the streams), split.go
+// (how a batch is cut), and for the operator control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go. RULES.md
+// says where each way to lose or double something is barred, and by which test.
 //
 // Many connectors on one cluster: cluster.go (its streams), lease.go and assign.go (who seals what), rollback.go (what a
 // cluster lost), repartition.go (another number of partitions), cluster_status.go (what can be seen of it).

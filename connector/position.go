@@ -29,6 +29,19 @@ func (s *streams) lastSealed(ctx context.Context, partition int) (*sealed, uint6
 	return at, raw.Sequence, nil
 }
 
+// stands reads where a partition and the intake stand.
+func (s *streams) stands(ctx context.Context, partition int) (at *sealed, seq uint64, intake jetstream.StreamState, err error) {
+	at, seq, err = s.lastSealed(ctx, partition)
+	if err != nil {
+		return nil, 0, intake, err
+	}
+	info, err := s.intake.Info(ctx) // after the position: it only grows meanwhile
+	if err != nil {
+		return nil, 0, intake, fmt.Errorf("look up stream %s: %w", streamIntake, err)
+	}
+	return at, seq, info.State, nil
+}
+
 var errOtherIntake = errors.New("the streams in the data directory don't belong together; restore them from one backup, or start with an empty POSTCALL_DATA_DIR")
 
 // alignIntake makes sure that no frame to come can be taken for a sealed one: where the intake was rolled back behind a
@@ -41,29 +54,25 @@ func (s *streams) alignIntake(ctx context.Context, log *slog.Logger, m *metrics)
 		return err
 	}
 	for p := range s.partitions {
-		at, _, err := s.lastSealed(ctx, p)
+		at, _, state, err := s.stands(ctx, p)
 		if err != nil {
 			return err
 		}
-		info, err := s.intake.Info(ctx) // after the position: it only grows meanwhile
-		if err != nil {
-			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
-		}
-		if info.State.FirstSeq > at.Position.Seq {
-			m.alarm("gap", float64(info.State.FirstSeq-at.Position.Seq))
+		if state.FirstSeq > at.Position.Seq {
+			m.alarm("gap", float64(state.FirstSeq-at.Position.Seq))
 			log.Error("frames behind the last sealed batch are gone: what was in them is lost, but for what the stores have; audit them, and look at the volume",
-				"sealed_up_to", at.Position.String(), "first_sequence", info.State.FirstSeq, "frames", info.State.FirstSeq-at.Position.Seq)
+				"sealed_up_to", at.Position.String(), "first_sequence", state.FirstSeq, "frames", state.FirstSeq-at.Position.Seq)
 		}
 		want := at.Position.Seq // the frame it continues in, or the one to come
 		if at.Position.Event == 0 {
 			want--
 		}
-		if info.State.LastSeq >= want {
+		if state.LastSeq >= want {
 			continue
 		}
 		m.alarm("rollback", 1)
 		log.Error("the intake stream lost its newest frames; deliveries go on behind the last sealed one",
-			"partition", p, "last_sequence", info.State.LastSeq, "sealed_up_to", at.Position.String())
+			"partition", p, "last_sequence", state.LastSeq, "sealed_up_to", at.Position.String())
 		if err := s.intake.Purge(ctx, jetstream.WithPurgeSequence(at.Position.Seq+1)); err != nil {
 			return fmt.Errorf("move stream %s forward: %w", streamIntake, err)
 		}

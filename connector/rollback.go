@@ -42,16 +42,12 @@ func (s *streams) advance(high, seq uint64) error {
 // alignCluster looks whether each position is within the intake, before this pod takes deliveries.
 func (s *streams) alignCluster(ctx context.Context, log *slog.Logger, m *metrics) error {
 	for p := range s.partitions {
-		at, seq, err := s.lastSealed(ctx, p)
+		at, seq, state, err := s.stands(ctx, p)
 		if err != nil {
 			return err
 		}
-		info, err := s.intake.Info(ctx) // after the position: it only grows meanwhile
-		if err != nil {
-			return fmt.Errorf("look up stream %s: %w", streamIntake, err)
-		}
-		s.rise(info.State.LastSeq)
-		if seq == 0 || info.State.LastSeq+1 >= at.Position.Seq {
+		s.rise(state.LastSeq)
+		if seq == 0 || state.LastSeq+1 >= at.Position.Seq {
 			continue
 		}
 		// A leader that was elected just now may answer for an earlier time. What it writes has a quorum's sequence.

@@ -74,7 +74,7 @@ func (l *Loader) ReadCalls(ctx context.Context, after string) (page connector.Ca
 	if len(hits) == pageDocs {
 		page.Next = string(hits[len(hits)-1].Sort)
 	}
-	indices, err := l.c.members(ctx)
+	indices, err := l.readable(ctx)
 	if err != nil {
 		return page, err
 	}
@@ -82,7 +82,7 @@ func (l *Loader) ReadCalls(ctx context.Context, after string) (page connector.Ca
 	for i := range hits {
 		docs[i] = storedDoc{index: hits[i].Index, id: hits[i].ID}
 		if len(indices) == 1 {
-			docs[i].index = l.c.alias // a key for the alias alone may read no index by its name
+			docs[i].index = indices[0]
 		}
 	}
 	if docs, err = l.readDocs(ctx, docs, ""); err != nil {
@@ -218,18 +218,7 @@ func (f *docFields) turns() []topics.Turn {
 
 // Turns returns what was said in calls.
 func (l *Loader) Turns(ctx context.Context, keys []connector.SinkKey) (map[connector.SinkKey][]topics.Turn, error) {
-	ids := make([]string, len(keys))
-	for i, k := range keys {
-		ids[i] = docID(k.Tenant, k.CallID)
-	}
-	indices, err := l.c.members(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(indices) == 1 {
-		indices[0] = l.c.alias // a key for the alias alone may read no index by its name
-	}
-	places, err := l.c.find(ctx, indices, ids)
+	ids, places, err := l.places(ctx, keys)
 	if err != nil {
 		return nil, err
 	}

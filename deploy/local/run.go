@@ -122,15 +122,20 @@ func (d *demo) environ() []string {
 	return append(env, d.env...)
 }
 
-// play is the demonstration itself.
-func (d *demo) play(ctx context.Context, once bool) error {
+// begin makes the tables and starts the server.
+func (d *demo) begin(ctx context.Context) error {
 	if err := d.postcall(ctx, "Creating tables and views", "migrate", "apply"); err != nil {
 		return err
 	}
 	p := startProgress("Starting postcall", nil)
 	err := d.server.start(ctx)
 	p.done(err)
-	if err != nil {
+	return err
+}
+
+// play is the demonstration itself.
+func (d *demo) play(ctx context.Context, once bool) error {
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
 	if err := d.deliver(ctx); err != nil {

@@ -81,13 +81,7 @@ func monthOfPage(page string) (m month, err error) {
 }
 
 func (d *demo) tour(ctx context.Context, page string, rows int) error {
-	if err := d.postcall(ctx, "Creating tables and views", "migrate", "apply"); err != nil {
-		return err
-	}
-	p := startProgress("Starting postcall", nil)
-	err := d.server.start(ctx)
-	p.done(err)
-	if err != nil {
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
 	file, err := d.writeMonth(ctx, d.month)
