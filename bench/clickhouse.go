@@ -282,6 +282,10 @@ func (c *clickhouseStandIn) answer(sql string) []proto.InputColumn {
 	case strings.Contains(sql, "FROM postcall.schema_views"): // it forgets them: they are made again
 		at := new(proto.ColDateTime64).WithPrecision(3)
 		return []proto.InputColumn{{Name: "version", Data: proto.ColUInt32{}}, {Name: "name", Data: text()}, {Name: "checksum", Data: text()}, {Name: "applied_at", Data: at}}
+	case strings.Contains(sql, "count()"): // also of tables: call_facts and what copies into it are there
+		return one("count()", proto.ColUInt64{1})
+	case strings.Contains(sql, "create_table_query"): // no table has a TTL
+		return []proto.InputColumn{{Name: "name", Data: text()}, {Name: "create_table_query", Data: text()}, {Name: "engine_full", Data: text()}}
 	case strings.Contains(sql, "FROM system.columns"):
 		names := proto.NewArray(new(proto.ColStr))
 		names.Append(raw.names)
@@ -292,8 +296,6 @@ func (c *clickhouseStandIn) answer(sql string) []proto.InputColumn {
 		c.alter(sql)
 	case strings.Contains(sql, "CREATE "):
 		c.create(sql)
-	case strings.Contains(sql, "count()"):
-		return one("count()", proto.ColUInt64{1})
 	case strings.Contains(sql, "version()"):
 		return one("version()", text("26.3.1.1"))
 	}
@@ -394,7 +396,7 @@ func skip(r *proto.Reader, typ string, n int) error {
 		}
 		return nil
 	}
-	width := map[string]int{"UInt8": 1, "Bool": 1, "UInt16": 2, "UInt32": 4, "Int32": 4, "UInt64": 8, "Int64": 8, "Float64": 8, "DateTime": 4, "DateTime64": 8}[base]
+	width := map[string]int{"UInt8": 1, "Bool": 1, "UInt16": 2, "UInt32": 4, "Int32": 4, "UInt64": 8, "Int64": 8, "Float32": 4, "Float64": 8, "DateTime": 4, "DateTime64": 8}[base]
 	if width == 0 {
 		return errors.New("type " + typ)
 	}
