@@ -25,6 +25,8 @@ type plan struct {
 	Outage  bool          `json:"outage"`  // of both stores, until the last delivery is answered
 	Env     []string      `json:"env,omitempty"`
 	Timeout time.Duration `json:"-"` // of one delivery
+
+	deliver func(context.Context, *target, *atomic.Int64) (loadResult, error) // nil is load
 }
 
 // loadResult is what the senders saw.

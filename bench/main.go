@@ -21,7 +21,7 @@ type options struct {
 	events, senders, rounds      int
 	rate                         float64
 	peers, flat                  bool
-	backlog                      int
+	backlog, imported            int
 }
 
 const (
@@ -55,9 +55,10 @@ func run(ctx context.Context, args []string) error {
 	f.Float64Var(&o.rate, "rate", 500, "deliveries a second of the open loop; 0 leaves it out")
 	f.BoolVar(&o.peers, "peers", false, "postcall and Redpanda Connect in turns, with stand-ins; make bench PEERS=1 builds it")
 	f.StringVar(&o.hop, "hop", "", "comma-separated paths of plugins: what one more of them costs, with stand-ins, at each of -sizes")
-	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers and -hop")
+	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers, -hop and -import")
 	f.BoolVar(&o.flat, "flat", false, "cost per event from 1,000 to 1,000,000 events of 8 KiB, with stand-ins; a quarter of an hour or more")
 	f.IntVar(&o.backlog, "backlog", 0, "GiB of deliveries that wait while both stand-ins are down, and are loaded after it; 5 take a quarter of an hour")
+	f.IntVar(&o.imported, "import", 0, "postcall import against postcall send, then so many short calls imported and interrupted twice: none lost, none twice")
 	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -94,6 +95,9 @@ func run(ctx context.Context, args []string) error {
 	case o.backlog > 0:
 		p.Kind = "backlog"
 		err = runBacklog(ctx, o, stand, p)
+	case o.imported > 0:
+		p.Kind = "import"
+		err = runImport(ctx, o, st, sizes[0], p)
 	default:
 		err = runAll(ctx, o, st, sizes, p)
 	}

@@ -65,8 +65,14 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 		t.signalPlugins(syscall.SIGSTOP)
 	}
 	phases := t.phases(&accepted, p.Events)
+	deliver := p.deliver
+	if deliver == nil {
+		deliver = func(ctx context.Context, t *target, accepted *atomic.Int64) (loadResult, error) {
+			return load(ctx, t.addr, t.path, secret, c, p, accepted)
+		}
+	}
 	var err error
-	if r.Load, err = load(ctx, t.addr, t.path, secret, c, p, &accepted); err != nil {
+	if r.Load, err = deliver(ctx, t, &accepted); err != nil {
 		return r, errors.Join(err, t.failure(), t.stop())
 	}
 	answered := t.usage()

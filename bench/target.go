@@ -143,6 +143,7 @@ func (e *engines) get(ctx context.Context, u string) ([]byte, error) {
 type target struct {
 	*process
 	addr, path string
+	data       string // folder
 	metrics    func(ctx context.Context) (map[string]float64, error)
 }
 
@@ -163,7 +164,7 @@ func startPostcall(ctx context.Context, bin, dir string, st stores, own []string
 	if err != nil {
 		return nil, err
 	}
-	t := &target{process: p, addr: hook, path: "/phonely/webhook", metrics: func(ctx context.Context) (map[string]float64, error) {
+	t := &target{process: p, data: filepath.Join(dir, "data"), addr: hook, path: "/phonely/webhook", metrics: func(ctx context.Context) (map[string]float64, error) {
 		return scrape(ctx, "http://"+admin+"/metrics")
 	}}
 	return t, t.ready(ctx, "http://"+admin+"/readyz")
