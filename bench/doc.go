@@ -4,6 +4,7 @@
 //	make bench                        stand-ins and real engines, about two minutes
 //	bin/bench -backlog 5              5 GiB that wait for both stores, and their loading: memory by phase
 //	bin/bench -flat                   the cost of an event from 1,000 to 1,000,000 of them
+//	bin/bench -import 1000000         postcall import against send, and a million calls imported with two interruptions
 //	bin/bench -help                   the rest: sizes, rates, numbers of events
 //
 // # What is measured
