@@ -107,7 +107,7 @@ func (t *target) importUntil(ctx context.Context, file string, lines int64, sig 
 		if done >= lines {
 			say("  %v after %d lines", sig, done)
 			_ = cmd.Process.Signal(sig) // where it has just gone, its end says so
-			_ = <-ended // by the signal
+			_ = <-ended                 // by the signal
 			return nil
 		}
 	}
