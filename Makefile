@@ -235,7 +235,7 @@ helm: $(HELM) $(KUBE_SCORE) $(K8S_VALIDATE) bin/noskip ## lint, render, validate
 		$(K8S_VALIDATE) --strict --quiet --no-warn -k $$v dist/helm/$$v/*.yaml; \
 		echo "$$(ls dist/helm/$$v | wc -l) files of values are valid for Kubernetes $$v"; \
 	done
-	@for name in full cluster; do \
+	@for name in full cluster api; do \
 		$(KUBE_SCORE) score $(KUBE_SCORE_FLAGS) dist/helm/$(K8S_NEWEST)/$$name.yaml > dist/helm/policy-$$name.txt || \
 			{ grep -v '^\[OK\]\|^\[SKIPPED\]' dist/helm/policy-$$name.txt; exit 1; }; \
 		echo "kube-score: $$(grep -c '^\[OK\]' dist/helm/policy-$$name.txt) checks passed for $$name"; \

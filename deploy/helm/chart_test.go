@@ -218,6 +218,36 @@ func TestNetworkPolicyNamesTheStoresPorts(t *testing.T) {
 	f("postcall/ci/cluster-values.yaml", 9000, 9200, 4222, 4223, 5601)
 }
 
+// The collector that extraEnv names is let out to, on its port; what the variable's own Secret says is not seen.
+func TestNetworkPolicyLetsTracesOut(t *testing.T) {
+	f := func(want string, args ...string) {
+		t.Helper()
+		rule := render(t, append([]string{"--set", "networkPolicy.enabled=true"}, args...)...).named(t, "NetworkPolicy", "release-postcall").at("spec.egress.3")
+		if got := fmt.Sprint(rule); got != want {
+			t.Errorf("%v: %s, want %s", args, got, want)
+		}
+	}
+	env := func(pairs ...string) []string {
+		args := []string{"-f", minimal}
+		for i := 0; i < len(pairs); i += 2 {
+			args = append(args, "--set", fmt.Sprintf("extraEnv[%d].name=%s,extraEnv[%[1]d].value=%[3]s", i/2, pairs[i], pairs[i+1]))
+		}
+		return args
+	}
+	const endpoint, traces = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+	f("<nil>", env()...)
+	f("<nil>", env("OTEL_SERVICE_NAME", "calls")...)
+	f("<nil>", env(endpoint, "10.0.0.1:4317")...) // no URL: the program sends nothing there either
+	f("map[ports:[map[port:4318 protocol:TCP]]]", env(endpoint, "http://collector:4318")...)
+	f("map[ports:[map[port:443 protocol:TCP]]]", env(endpoint, "https://collector.example.com")...)
+	f("map[ports:[map[port:80 protocol:TCP]]]", env(endpoint, "http://collector.example.com/otlp")...)
+	f("map[ports:[map[port:443 protocol:TCP]]]", env(endpoint, "http://collector.example.com", "OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")...)
+	f("map[ports:[map[port:4317 protocol:TCP] map[port:4318 protocol:TCP]]]", env(endpoint, "http://a:4317", traces, "http://a:4318/v1/traces")...)
+	f("<nil>", "-f", minimal, "--set", "extraEnv[0].name="+endpoint+",extraEnv[0].valueFrom.secretKeyRef.name=a,extraEnv[0].valueFrom.secretKeyRef.key=b")
+	f("map[ports:[map[port:4317 protocol:TCP]] to:[map[namespaceSelector:map[matchLabels:map[kubernetes.io/metadata.name:telemetry]]]]]",
+		"-f", "postcall/ci/full-values.yaml", "--set", "fullnameOverride=release-postcall")
+}
+
 func TestServiceMonitor(t *testing.T) {
 	objects := render(t, "-f", "postcall/ci/full-values.yaml")
 	m := objects.one(t, "ServiceMonitor")

@@ -110,7 +110,7 @@ func (all objects) one(t *testing.T, kind string) object {
 func (all objects) serve(t *testing.T) object {
 	t.Helper()
 	for _, o := range all {
-		if o.kind() == "StatefulSet" || o.kind() == "Deployment" {
+		if o.component() == "connector" {
 			return o.pod()
 		}
 	}

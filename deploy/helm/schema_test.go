@@ -10,10 +10,11 @@ import (
 // asInKubernetes are the parts of values that stand in a manifest as they are: Kubernetes itself says what is in them.
 var asInKubernetes = []string{
 	"#/properties/global", "#/properties/networkPolicy/properties/ingressFrom/items", "#/properties/networkPolicy/properties/metricsFrom/items",
-	"#/properties/networkPolicy/properties/storesTo/items", "#/properties/networkPolicy/properties/extraEgress/items",
-	"#/properties/resources/properties/claims/items", "#/properties/affinity/properties/nodeAffinity", "#/properties/affinity/properties/podAffinity",
+	"#/properties/networkPolicy/properties/storesTo/items", "#/properties/networkPolicy/properties/apiFrom/items", "#/properties/networkPolicy/properties/tracesTo/items",
+	"#/properties/networkPolicy/properties/extraEgress/items",
+	"#/definitions/resources/properties/claims/items", "#/properties/affinity/properties/nodeAffinity", "#/properties/affinity/properties/podAffinity",
 	"#/properties/affinity/properties/podAntiAffinity", "#/properties/topologySpreadConstraints/items/properties/labelSelector",
-	"#/properties/extraEnv/items/properties/valueFrom", "#/properties/extraVolumes/items", "#/properties/autoscaling/properties/metrics/items",
+	"#/definitions/extraEnv/items/properties/valueFrom", "#/definitions/extraVolumes/items", "#/properties/autoscaling/properties/metrics/items",
 	"#/properties/autoscaling/properties/behavior/properties/scaleUp", "#/properties/autoscaling/properties/behavior/properties/scaleDown",
 }
 

@@ -21,13 +21,15 @@ var update = flag.Bool("update", false, "write the table of postcall/README.md")
 
 // fixed are the variables that no value sets: the chart knows them, or has no use for them yet.
 var fixed = map[string]string{
-	"POSTCALL_HTTP_ADDR":  "the container's port",
-	"POSTCALL_ADMIN_ADDR": "the container's port",
-	"POSTCALL_DATA_DIR":   "the volume",
+	"POSTCALL_HTTP_ADDR":      "the container's port",
+	"POSTCALL_ADMIN_ADDR":     "the container's port",
+	"POSTCALL_API_ADDR":       "the container's port",
+	"POSTCALL_API_ADMIN_ADDR": "the container's port",
+	"POSTCALL_DATA_DIR":       "the volume",
 }
 
 // files are the variables whose value is a file that the chart mounts.
-var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins", "POSTCALL_ELASTICSEARCH_SYNONYMS": "files.synonyms", "POSTCALL_SOURCES": "files.sources"}
+var files = map[string]string{"POSTCALL_TOPICS": "files.topics", "POSTCALL_REDACT_POLICY": "files.redactPolicy", "POSTCALL_PLUGINS": "files.plugins", "POSTCALL_ELASTICSEARCH_SYNONYMS": "files.synonyms", "POSTCALL_SOURCES": "files.sources", "POSTCALL_API_TOKENS": "secrets.apiTokens.existingSecret"}
 
 // variable is a leaf of the program's configuration.
 type variable struct{ name, typ, preset string }
@@ -44,11 +46,13 @@ func TestEveryVariableHasItsValue(t *testing.T) {
 	}
 	set := map[string]bool{}
 	for name := range ciFiles(t) {
-		for variable := range render(t, "-f", name).serve(t).env() {
-			variable = strings.TrimSuffix(variable, "_FILE")
-			set[variable] = true
-			if strings.HasPrefix(variable, "POSTCALL_") && !known[variable] {
-				t.Errorf("%s: the chart sets %s, which the program does not know", name, variable)
+		for _, o := range render(t, "-f", name) {
+			for variable := range o.pod().env() {
+				variable = strings.TrimSuffix(variable, "_FILE")
+				set[variable] = true
+				if strings.HasPrefix(variable, "POSTCALL_") && !known[variable] {
+					t.Errorf("%s: the chart sets %s, which the program does not know", name, variable)
+				}
 			}
 		}
 	}
@@ -98,17 +102,18 @@ func TestAnEmptyValueIsNoVariable(t *testing.T) {
 
 func TestSecretsAreFiles(t *testing.T) {
 	for name := range ciFiles(t) {
-		pod := render(t, "-f", name).serve(t)
-		mounted := pod.secretFiles()
-		for _, v := range variables(t) {
-			if v.typ != "Secret" {
-				continue
-			}
-			if _, ok := pod.env()[v.name]; ok {
-				t.Errorf("%s: %s is in the environment", name, v.name)
-			}
-			if path, ok := pod.env()[v.name+"_FILE"]; ok && mounted[strings.TrimPrefix(path, "/etc/postcall/secrets/")] == "" {
-				t.Errorf("%s: %s_FILE is %s, where nothing is mounted: %v", name, v.name, path, mounted)
+		for _, o := range render(t, "-f", name) {
+			env, mounted := o.pod().env(), o.pod().secretFiles()
+			for _, v := range variables(t) {
+				if v.typ != "Secret" {
+					continue
+				}
+				if _, ok := env[v.name]; ok {
+					t.Errorf("%s: %s is in the environment", name, v.name)
+				}
+				if path, ok := env[v.name+"_FILE"]; ok && mounted[strings.TrimPrefix(path, "/etc/postcall/secrets/")] == "" {
+					t.Errorf("%s: %s_FILE is %s, where nothing is mounted: %v", name, v.name, path, mounted)
+				}
 			}
 		}
 	}

@@ -72,7 +72,7 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	r.env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "STATE="+r.state, "GOWORK=off", "GOFLAGS=",
-		"CLICKHOUSE_PASSWORD=x", "ELASTICSEARCH_API_KEY=x")
+		"CLICKHOUSE_PASSWORD=x", "ELASTICSEARCH_API_KEY=x", "READER_PASSWORD=x", "READER_API_KEY=x", "THE_LINE_THAT_IT_PRINTS=x")
 	r.run("cd ../.. && git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from - --ignore-failed-read | tar --extract --directory '" +
 		repository + "' && cd '" + repository + "'")
 	return r

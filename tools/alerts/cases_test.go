@@ -126,4 +126,26 @@ postcall_disk_reserve_bytes{instance="a"} 5e8x60`,
 
 	{alert: "PostcallErasuresLate", what: "stuck and done", series: `postcall_erasure_backlog_age_seconds{instance="a"} 0+60x100 0x30`, fires: minutes(70, 99), silent: minutes(30, 62, 110)},
 	{alert: "PostcallErasuresLate", what: "in time", series: `postcall_erasure_backlog_age_seconds{instance="a"} 0+60x12 0x30`, silent: minutes(12, 30)},
+
+	{
+		alert: "PostcallAPIAnswers5xx", what: "a store is down", fires: minutes(35, 45), silent: minutes(5, 25, 70),
+		series: `postcall_api_requests_total{job="a",route="calls",status="200"} 0+90x100
+postcall_api_requests_total{job="a",route="calls",status="503"} 0x19 0+10x30 300x60`,
+	},
+	{
+		alert: "PostcallAPIAnswers5xx", what: "somebody asks for a store that is not enabled", silent: minutes(20, 60),
+		series: `postcall_api_requests_total{job="a",route="metrics",status="501"} 0+90x100`,
+	},
+	{
+		alert: "PostcallAPISlow", what: "and quick again", fires: minutes(45), silent: minutes(10, 90),
+		series: `postcall_api_request_seconds_bucket{job="a",route="calls",le="5"} 0+100x19 1900x30 1900+100x60
+postcall_api_request_seconds_bucket{job="a",route="calls",le="10"} 0+100x110
+postcall_api_request_seconds_bucket{job="a",route="calls",le="+Inf"} 0+100x110`,
+	},
+	{
+		alert: "PostcallAPISlow", what: "streams of MCP, which stay open", silent: minutes(45, 90),
+		series: `postcall_api_request_seconds_bucket{job="a",route="mcp",le="5"} 0x110
+postcall_api_request_seconds_bucket{job="a",route="mcp",le="15"} 0+100x110
+postcall_api_request_seconds_bucket{job="a",route="mcp",le="+Inf"} 0+100x110`,
+	},
 }

@@ -76,6 +76,18 @@ postcall/commit: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 
+{{- define "postcall.apiName" -}}
+{{- printf "%s-api" (include "postcall.fullname" .) -}}
+{{- end -}}
+
+{{- define "postcall.apiAccount" -}}
+{{- if .Values.api.serviceAccount.create -}}
+{{- default (include "postcall.apiName" .) .Values.api.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.api.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "postcall.claim" -}}
 {{- default (printf "%s-data" (include "postcall.fullname" .)) .Values.persistence.existingClaim -}}
 {{- end -}}
@@ -108,40 +120,72 @@ postcall/commit: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
+{{/* The port of an address: {url, preset}; without one in it that of its scheme, or the preset. */}}
+{{- define "postcall.port" -}}
+{{- $port := regexFind ":[0-9]+$" (get (urlParse (trim .url)) "host") | trimPrefix ":" -}}
+{{- default (default (ternary 443 80 (hasPrefix "https:" .url)) .preset) $port -}}
+{{- end -}}
+
 {{/* The ports of the enabled stores, as a JSON list. */}}
 {{- define "postcall.storePorts" -}}
 {{- $ports := list -}}
 {{- with .Values.config -}}
-{{- if has "clickhouse" .sinks -}}
-{{- range .clickhouse.addr -}}
+{{- range ternary .clickhouse.addr list (has "clickhouse" .sinks) -}}
 {{- $ports = append $ports (regexFind "[0-9]+$" . | int) -}}
 {{- end -}}
-{{- end -}}
-{{- if has "elasticsearch" .sinks -}}
-{{- range .elasticsearch.url -}}
-{{- $port := regexFind ":[0-9]+$" (get (urlParse .) "host") | trimPrefix ":" -}}
-{{- $ports = append $ports (default (ternary 443 80 (hasPrefix "https:" .)) $port | int) -}}
-{{- end -}}
+{{- range ternary .elasticsearch.url list (has "elasticsearch" .sinks) -}}
+{{- $ports = append $ports (include "postcall.port" (dict "url" .) | int) -}}
 {{- end -}}
 {{- end -}}
 {{- range compact (list (.Values.config.nats).url) -}}
 {{- range splitList "," . -}}
-{{- $port := regexFind ":[0-9]+$" (get (urlParse (trim .)) "host") | trimPrefix ":" -}}
-{{- $ports = append $ports (default "4222" $port | int) -}}
+{{- $ports = append $ports (include "postcall.port" (dict "url" . "preset" 4222) | int) -}}
 {{- end -}}
 {{- end -}}
 {{- if ((.Values.assets).kibana).enabled -}}
-{{- $url := .Values.assets.kibana.url -}}
-{{- $port := regexFind ":[0-9]+$" (get (urlParse $url) "host") | trimPrefix ":" -}}
-{{- $ports = append $ports (default (ternary 443 80 (hasPrefix "https:" $url)) $port | int) -}}
+{{- $ports = append $ports (include "postcall.port" (dict "url" .Values.assets.kibana.url) | int) -}}
 {{- end -}}
 {{- uniq $ports | toJson -}}
 {{- end -}}
 
-{{/* config.shutdownTimeout in seconds: 90s or 2m. */}}
-{{- define "postcall.shutdownSeconds" -}}
-{{- $timeout := .Values.config.shutdownTimeout -}}
-{{- mul (regexFind "^[0-9]+" $timeout | int64) (ternary 60 1 (hasSuffix "m" $timeout)) -}}
+{{/* The ports of the stores that the API reads, as a JSON list. */}}
+{{- define "postcall.apiPorts" -}}
+{{- $ports := list -}}
+{{- range .Values.config.api.clickhouseAddr -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" . | int) -}}
+{{- end -}}
+{{- range .Values.config.api.elasticsearchUrl -}}
+{{- $ports = append $ports (include "postcall.port" (dict "url" .) | int) -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
+{{- end -}}
+
+{{/* The ports of the OpenTelemetry collectors that extraEnv names, as a JSON list. One named by valueFrom is not seen. */}}
+{{- define "postcall.tracePorts" -}}
+{{- $ports := list -}}
+{{- $grpc := "" -}}
+{{- range .Values.extraEnv -}}
+{{- if and (regexMatch "^OTEL_EXPORTER_OTLP_(TRACES_)?PROTOCOL$" .name) (eq (toString .value) "grpc") }}{{ $grpc = "443" }}{{ end -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if and (regexMatch "^OTEL_EXPORTER_OTLP_(TRACES_)?ENDPOINT$" .name) (regexMatch "^https?://" (toString .value)) -}}
+{{- $ports = append $ports (include "postcall.port" (dict "url" .value "preset" $grpc) | int) -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $ports | toJson -}}
+{{- end -}}
+
+{{/* A selector of this release's pods but the API's: policies add up, so no other one may select it. */}}
+{{- define "postcall.notTheAPI" -}}
+matchLabels:
+  {{- include "postcall.selectorLabels" . | nindent 2 }}
+matchExpressions:
+  - {key: app.kubernetes.io/component, operator: NotIn, values: [api]}
+{{- end -}}
+
+{{/* A time such as 90s or 2m in seconds. */}}
+{{- define "postcall.seconds" -}}
+{{- mul (regexFind "^[0-9]+" . | int64) (ternary 60 1 (hasSuffix "m" .)) -}}
 {{- end -}}
 
 {{/* A size such as 2GiB or 10Gi in MiB; sizes below one MiB count as none. */}}

@@ -1,12 +1,27 @@
-{{/* What serve, the Jobs and the test have in common: {root, config, secrets}; serve alone has the key of its streams, a job no plugins. */}}
-{{- define "postcall.env" -}}
+{{/* The secrets of a pod, as JSON: {secrets, serve, api}. The API has its own alone, and nobody else has those; serve alone has
+the key of its streams. */}}
+{{- define "postcall.secretsOf" -}}
+{{- $mine := dict -}}
+{{- range $name, $ref := .secrets -}}
+{{- if and $ref.existingSecret (eq (hasPrefix "api" $name) (eq (toString $.api) "true")) (or $.serve (ne $name "encryptionKey")) -}}
+{{- $_ := set $mine $name $ref -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $mine -}}
+{{- end -}}
+
+{{/* The variables of config and secrets: {config, secrets, serve, api}. */}}
+{{- define "postcall.ownEnv" -}}
 {{- include "postcall.configEnv" (dict "prefix" "POSTCALL" "values" .config) | trim }}
-{{- range $name, $ref := .secrets }}
-{{- if and $ref.existingSecret (or $.serve (ne $name "encryptionKey")) }}
-- name: POSTCALL_{{ include "postcall.snake" $name }}_FILE
+{{- range $name, $ref := include "postcall.secretsOf" . | fromJson }}
+- name: POSTCALL_{{ include "postcall.snake" $name }}{{ if ne $name "apiTokens" }}_FILE{{ end }}
   value: /etc/postcall/secrets/{{ $name }}
 {{- end }}
-{{- end }}
+{{- end -}}
+
+{{/* What serve, the Jobs and the test have in common: {root, config, secrets}; a job has no plugins. */}}
+{{- define "postcall.env" -}}
+{{- include "postcall.ownEnv" (dict "config" (omit .config "api") "secrets" .secrets "serve" .serve) }}
 {{- if include "postcall.tlsSecret" .root }}
 - name: POSTCALL_HTTP_CERT_PATH
   value: /etc/postcall/tls/tls.crt
@@ -88,24 +103,26 @@
 {{- end }}
 {{- end -}}
 
-{{/* Whole folders are mounted, not single keys, so that a rotated secret reaches the running pod. */}}
-{{- define "postcall.volumes" -}}
-- name: tmp
-  emptyDir:
-    sizeLimit: 64Mi
+{{- define "postcall.secretsVolume" -}}
 - name: secrets
   projected:
     defaultMode: 0440
     sources:
-      {{- range $name, $ref := .secrets }}
-      {{- if and $ref.existingSecret (or $.serve (ne $name "encryptionKey")) }}
+      {{- range $name, $ref := include "postcall.secretsOf" . | fromJson }}
       - secret:
           name: {{ $ref.existingSecret }}
           items:
             - key: {{ $ref.key }}
               path: {{ $name }}
       {{- end }}
-      {{- end }}
+{{- end -}}
+
+{{/* Whole folders are mounted, not single keys, so that a rotated secret reaches the running pod. */}}
+{{- define "postcall.volumes" -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{ include "postcall.secretsVolume" . }}
 {{- if include "postcall.hasFiles" .root }}
 - name: files
   configMap:
@@ -162,9 +179,9 @@
 {{- end }}
 {{- end -}}
 
-{{/* What every pod of the chart has: no token, no service links, the restricted security profile. */}}
+{{/* What every pod of the chart has: no token, no service links, the restricted security profile. The API's has an account of its own. */}}
 {{- define "postcall.podSpec" -}}
-serviceAccountName: {{ include "postcall.serviceAccountName" . }}
+serviceAccountName: {{ default (include "postcall.serviceAccountName" .) .account }}
 automountServiceAccountToken: false
 # Service links would set POSTCALL_PORT=tcp://..., which the program refuses as an unknown variable.
 enableServiceLinks: false
@@ -245,7 +262,7 @@ securityContext:
   capabilities:
     drop: [ALL]
 resources:
-  {{- toYaml .Values.resources | nindent 2 }}
+  {{- default .Values.resources .resources | toYaml | nindent 2 }}
 {{- end -}}
 
 {{/* The pod that runs `postcall serve`, in a StatefulSet or a Deployment. */}}
@@ -269,7 +286,7 @@ spec:
   {{- include "postcall.podSpec" . | nindent 2 }}
   {{- include "postcall.spread" . | nindent 2 }}
   # The pause before the stop, the program's own deadline, and 10 s to spare.
-  terminationGracePeriodSeconds: {{ add .Values.preStopSeconds (include "postcall.shutdownSeconds" .) 10 }}
+  terminationGracePeriodSeconds: {{ add .Values.preStopSeconds (include "postcall.seconds" .Values.config.shutdownTimeout) 10 }}
   {{- include "postcall.initContainers" . | nindent 2 }}
   containers:
     - name: postcall
@@ -332,6 +349,11 @@ spec:
 topologySpreadConstraints:
   {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
 {{- else if include "postcall.cluster" . }}
+{{- include "postcall.apart" (dict "root" . "component" "connector") }}
+{{- end }}
+{{- end -}}
+
+{{- define "postcall.apart" }}
 topologySpreadConstraints:
   {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
   - maxSkew: 1
@@ -339,18 +361,18 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
-        {{- include "postcall.selectorLabels" $ | nindent 8 }}
-        app.kubernetes.io/component: connector
+        {{- include "postcall.selectorLabels" $.root | nindent 8 }}
+        app.kubernetes.io/component: {{ $.component }}
   {{- end }}
-{{- end }}
 {{- end -}}
 
-{{/* Annotations of the workload. postcall itself reads the webhook's secrets and its certificate again; the rest it reads once. */}}
+{{/* Annotations of the workload. postcall itself reads the webhook's secrets, its certificate and the API's tokens again; the rest
+it reads once. */}}
 {{- define "postcall.reloader" -}}
 {{- if (.Values.reloader).enabled -}}
 {{- $names := list -}}
-{{- range $name, $ref := .Values.secrets -}}
-{{- if and $ref.existingSecret (ne $name "webhookSecret") }}{{ $names = append $names $ref.existingSecret }}{{ end -}}
+{{- range $name, $ref := include "postcall.secretsOf" (dict "secrets" .Values.secrets "serve" true) | fromJson -}}
+{{- if ne $name "webhookSecret" }}{{ $names = append $names $ref.existingSecret }}{{ end -}}
 {{- end -}}
 {{- range compact (list ((.Values.nats).credentials).existingSecret ((.Values.nats).ca).existingSecret) -}}
 {{- $names = append $names . -}}

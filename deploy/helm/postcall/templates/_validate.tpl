@@ -105,7 +105,51 @@
 {{- if and .Values.ingress.enabled (not .Values.ingress.host) -}}
 {{- $wrong = append $wrong "ingress.host is empty: name the host that the sender calls" -}}
 {{- end -}}
-{{- range .Values.extraEnv -}}
+{{- if (.Values.api).enabled -}}
+{{- with .Values.config.api -}}
+{{- if not (or .clickhouseAddr .elasticsearchUrl) -}}
+{{- $wrong = append $wrong "config.api.clickhouseAddr and config.api.elasticsearchUrl are empty: name a store that the API reads, or set api.enabled to false" -}}
+{{- end -}}
+{{- if and .clickhouseAddr (not .clickhouseUsername) -}}
+{{- $wrong = append $wrong "config.api.clickhouseUsername is empty: name a user that may read alone, with the role postcall_reader" -}}
+{{- end -}}
+{{- range $store := list "clickhouse" "elasticsearch" -}}
+{{- $reader := get $.Values.config.api (printf "%sUsername" $store) -}}
+{{- if and $reader (eq $reader (default "default" (get (get $.Values.config $store) "username"))) -}}
+{{- $wrong = append $wrong (printf "config.api.%sUsername is config.%s.username, which writes: name a user that may read alone" $store $store) -}}
+{{- end -}}
+{{- end -}}
+{{- range .elasticsearchUrl -}}
+{{- if contains "@" . -}}
+{{- $wrong = append $wrong "config.api.elasticsearchUrl holds credentials: write the address alone, and name a Secret by secrets.apiElasticsearchApiKey.existingSecret or secrets.apiElasticsearchPassword.existingSecret" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $secrets.apiElasticsearchApiKey.existingSecret (or .elasticsearchUsername $secrets.apiElasticsearchPassword.existingSecret) -}}
+{{- $wrong = append $wrong "secrets.apiElasticsearchApiKey.existingSecret is set beside a user: choose one, and leave config.api.elasticsearchUsername and secrets.apiElasticsearchPassword.existingSecret empty for the API key" -}}
+{{- end -}}
+{{- if and $secrets.apiElasticsearchPassword.existingSecret (not .elasticsearchUsername) -}}
+{{- $wrong = append $wrong "config.api.elasticsearchUsername is empty: name the user of secrets.apiElasticsearchPassword.existingSecret" -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := list "clickhousePassword" "elasticsearchPassword" "elasticsearchApiKey" -}}
+{{- $reads := printf "api%s" (title $name) -}}
+{{- if and (get $secrets $reads).existingSecret (eq (toJson (get $secrets $reads)) (toJson (get $secrets $name))) -}}
+{{- $wrong = append $wrong (printf "secrets.%s is secrets.%s, which writes: name a Secret of one that may read alone" $reads $name) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $secrets.apiTokens.existingSecret -}}
+{{- $wrong = append $wrong "secrets.apiTokens.existingSecret is empty: name the Secret with the lines of those who may ask, as postcall api token new prints them" -}}
+{{- end -}}
+{{- with .Values.api -}}
+{{- if and .ingress.enabled (not .ingress.host) -}}
+{{- $wrong = append $wrong "api.ingress.host is empty: name the host that is asked" -}}
+{{- end -}}
+{{- if and .autoscaling.enabled (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
+{{- $wrong = append $wrong "api.autoscaling.maxReplicas is below api.autoscaling.minReplicas: raise it" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range concat .Values.extraEnv (default list (.Values.api).extraEnv) -}}
 {{- if hasPrefix "POSTCALL_" .name -}}
 {{- $wrong = append $wrong (printf "extraEnv has %s: set it by its key under config, secrets or files" .name) -}}
 {{- end -}}
