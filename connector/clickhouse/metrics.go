@@ -65,9 +65,6 @@ const RepeatWindow = 7 * 24 * time.Hour
 // metricSource is the view that all metrics read: what they need of the view calls, under the same names, several times as fast.
 const metricSource = "call_facts"
 
-// wholeCalls has under the same names also which transforms a call went through; a question about those reads it instead.
-const wholeCalls = "calls"
-
 // Query is what is asked of a metric. The zero value asks for all calls together.
 type Query struct {
 	Database string    // empty is postcall
@@ -130,7 +127,6 @@ func (m *Metric) SQL(q Query) (sql string, params map[string]string, err error) 
 	if len(q.RedactedBy) > 0 {
 		params["redacted_by"] = array(q.RedactedBy)
 		const through = "hasAny(arrayMap(t -> splitByChar('@', toString(t))[1], %stransforms), {redacted_by:Array(String)})"
-		s.table = cmp.Or(q.Database, "postcall") + "." + wholeCalls
 		s.where = append(s.where, fmt.Sprintf(through, "c."))
 		s.near = append(s.near, fmt.Sprintf(through, ""))
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/postcall/postcall/connector"
 )
 
-// Reader answers questions of the catalogue. It needs SELECT on the views calls and call_facts, and asks the server to let it read only.
+// Reader answers questions of the catalogue. It needs SELECT on the view call_facts, and asks the server to let it read only.
 // It is safe for use by several goroutines.
 type Reader struct {
 	conn     driver.Conn
@@ -38,12 +38,12 @@ func OpenReader(cfg connector.ClickHouseConfig) (*Reader, error) {
 // Close closes the connections.
 func (r *Reader) Close() error { return r.conn.Close() }
 
-// Ping reports whether calls can be read.
+// Ping reports whether metrics can be read.
 func (r *Reader) Ping(ctx context.Context) error {
 	ctx, cancel := r.limit(ctx, nil)
 	defer cancel()
-	_, err := r.rows(ctx, "SELECT call_id FROM "+r.database+"."+wholeCalls+" WHERE false")
-	return r.explain(ctx, "read "+r.database+"."+wholeCalls, err)
+	_, err := r.rows(ctx, "SELECT call_key FROM "+r.database+"."+metricSource+" WHERE false")
+	return r.explain(ctx, "read "+r.database+"."+metricSource, err)
 }
 
 // Metric answers a question of the catalogue in at most q.Limit rows, and says whether there are more. q.Database is the

@@ -77,6 +77,56 @@ func TestOnlyRedactedCallsCount(t *testing.T) {
 	f("repeat_callers", "repeaters", []string{"redact-pii"}, uint64(0))
 }
 
+// Every metric of redacted calls is the same out of call_facts, which is read, and out of calls, which has what was delivered:
+// also where a correction went through another transform than the delivery before it, and where a call was erased.
+func TestRedactedCallsAreTheSameInFactsAndCalls(t *testing.T) {
+	l, conn, cfg := migrated(t)
+	r := openReader(t, cfg)
+	var first, corrected []transforms.Event
+	for i, e := range calls(60) {
+		e.CallStarted, e.CallEnded = start.Add(time.Duration(i)*7*time.Hour), start.Add(time.Duration(i)*7*time.Hour+time.Minute)
+		e.CustomerKey, e.AgentName = string(rune('a'+i%7)), string(rune('A'+i%3))
+		e.Duration, e.AISuccessBool, e.UnansweredQuestions = new(float64(i)), new(i%2 == 0), []string{"is parking free", string(rune('p' + i%4))}
+		e.Metrics.UnansweredQuestions = 2
+		e.Transforms = []transforms.Applied{{Name: []string{"redact-pii", "none"}[i%2], Version: "1"}}
+		first = append(first, e)
+		if i%5 == 0 {
+			e.Version += 1000
+			e.Transforms = []transforms.Applied{{Name: []string{"none", "own"}[i%2], Version: "2"}, {Name: "map-topics", Version: "1"}}
+			corrected = append(corrected, e)
+		}
+	}
+	load(t, l, "first", first...)
+	load(t, l, "corrected", corrected...)
+	exec(t, conn, "INSERT INTO "+cfg.Database+".calls_raw (tenant, call_id, version, is_deleted) SELECT 'default', 'call-2', 9000, 1")
+	answered := 0
+	for _, m := range Metrics {
+		for _, by := range [][]string{{"redact-pii"}, {"redact-pii", "own"}, {"own"}} {
+			sql, params, err := m.SQL(Query{Database: cfg.Database, RedactedBy: by, Tenant: "default", From: start.AddDate(0, 0, 2), To: start.AddDate(0, 0, 15)})
+			if err != nil || !strings.Contains(sql, cfg.Database+".call_facts") {
+				t.Fatalf("%s: %v\n%s", m.Name, err, sql)
+			}
+			ctx, cancel := r.limit(t.Context(), params)
+			defer cancel()
+			facts, err := r.rows(ctx, sql)
+			if err != nil {
+				t.Fatal(m.Name, err)
+			}
+			whole, err := r.rows(ctx, strings.ReplaceAll(sql, cfg.Database+".call_facts", cfg.Database+".calls"))
+			if err != nil {
+				t.Fatal(m.Name, err)
+			}
+			if d := cmp.Diff(whole, facts); d != "" {
+				t.Errorf("%s of %v (-calls +call_facts)\n%s", m.Name, by, d)
+			}
+			answered += len(facts)
+		}
+	}
+	if answered < 70 {
+		t.Errorf("only %d rows were compared", answered)
+	}
+}
+
 // With the rights to write, a reader still can't, and its errors don't quote the question.
 func TestReaderChangesNothing(t *testing.T) {
 	_, cfg := sampled(t)

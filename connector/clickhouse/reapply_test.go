@@ -128,7 +128,7 @@ func TestRemapLeavesACorrectedAndAGoneCallAlone(t *testing.T) {
 	}
 }
 
-// Rows of before 0010 have the sender's word in ended_reason.
+// Rows of before 0007 have the sender's word in ended_reason.
 func TestReadCallsKnowsRowsOfAnEarlierRelease(t *testing.T) {
 	l, conn, cfg := migrated(t)
 	exec(t, conn, "INSERT INTO "+cfg.Database+".calls_raw (tenant, call_id, version, call_started, ended_reason) VALUES ('default', 'old', 1, now(), 'Caller hung up')")

@@ -180,7 +180,7 @@ func TestEveryTextIsKnownToBePersonalOrNot(t *testing.T) {
 		},
 		factsTable: {
 			"tenant", "source", "agent_name", "call_direction", "business_phone_number", "topics", "sentiment", "sentiment_raw", "follow_up_raw",
-			"ai_success_raw", "ended_reason", "call_key",
+			"ai_success_raw", "ended_reason", "call_key", "transforms",
 		},
 	}
 	for name, known := range not {

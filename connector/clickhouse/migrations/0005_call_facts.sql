@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS {{.Table "call_facts_raw"}}{{.OnCluster}}
     weekday               UInt8                          COMMENT 'Weekday of call_started in the business time zone, 1 Monday to 7 Sunday',
     day                   Date                           COMMENT 'Day of call_started in the business time zone',
     caller                UInt64                         COMMENT 'Number that stands for customer_key: equal for the same caller, and faster to count by; 0 where not known',
+    transforms            Array(LowCardinality(String))  COMMENT 'Transforms the call went through, as name@version in order',
     is_test               Bool                           COMMENT 'Whether the sender, or a rule about it, calls this a test; metrics leave tests out'
 )
 ENGINE = {{.Engine "ReplacingMergeTree" "version, is_deleted"}}
@@ -58,7 +59,7 @@ AS SELECT
     call_ended, received_at, loaded_at, duration, business_phone_number, topic, topics, sentiment, sentiment_raw,
     unanswered_questions, action_items, follow_up, follow_up_raw, ai_success, ai_success_raw, ended_reason, turns,
     agent_turns, user_turns, agent_words, user_words, talk_ratio, words_per_minute, unanswered_count, action_item_count,
-    hour, weekday, day, if(customer_key = '', 0, sipHash64(customer_key)) AS caller, is_test
+    hour, weekday, day, if(customer_key = '', 0, sipHash64(customer_key)) AS caller, transforms, is_test
 FROM {{.Table "calls_raw"}}
 COMMENT 'Copies each row of calls_raw into call_facts_raw as it is inserted';
 
@@ -69,5 +70,5 @@ SELECT
     call_ended, received_at, loaded_at, duration, business_phone_number, topic, topics, sentiment, sentiment_raw,
     unanswered_questions, action_items, follow_up, follow_up_raw, ai_success, ai_success_raw, ended_reason, turns,
     agent_turns, user_turns, agent_words, user_words, talk_ratio, words_per_minute, unanswered_count, action_item_count,
-    hour, weekday, day, if(customer_key = '', 0, sipHash64(customer_key)) AS caller, is_test
+    hour, weekday, day, if(customer_key = '', 0, sipHash64(customer_key)) AS caller, transforms, is_test
 FROM {{.Table "calls_raw"}};

@@ -36,6 +36,7 @@ CREATE OR REPLACE VIEW {{.Table "call_facts"}}{{.OnCluster}}
     weekday               UInt8                          COMMENT 'Weekday of call_started in the business time zone, 1 Monday to 7 Sunday',
     day                   Date                           COMMENT 'Day of call_started in the business time zone',
     caller                UInt64                         COMMENT 'Number that stands for customer_key: equal for the same caller, and faster to count by; 0 where not known',
+    transforms            Array(LowCardinality(String))  COMMENT 'Transforms the call went through, as name@version in order',
     is_test               Bool                           COMMENT 'Whether the sender, or a rule about it, calls this a test; metrics leave tests out'
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
@@ -44,6 +45,6 @@ AS SELECT
     duration, business_phone_number, topic, topics, sentiment, sentiment_raw, unanswered_questions, action_items,
     follow_up, follow_up_raw, ai_success, ai_success_raw, ended_reason, turns, agent_turns, user_turns, agent_words,
     user_words, talk_ratio, words_per_minute, unanswered_count, action_item_count, hour, weekday, day, caller,
-    is_test
+    transforms, is_test
 FROM {{.Table "call_facts_raw"}} FINAL
 COMMENT 'One row per call with what metrics need, without texts: its valid version, without erased calls';
