@@ -17,11 +17,13 @@ HELM_VERSION         := v3.22.0
 KUBE_SCORE_VERSION   := v1.20.0
 K8S_VALIDATE_VERSION := 1.37.0
 SCHEMATHESIS_VERSION := 4.32.5
+CONFORMANCE_VERSION  := $(shell sed -n 's|.*modelcontextprotocol/conformance": "\(.*\)"|\1|p' tools/conformance/package.json)
 
 GOLANGCI     := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 HELM         := $(TOOLS)/helm-$(HELM_VERSION)/helm
 KUBE_SCORE   := $(TOOLS)/kube-score-$(KUBE_SCORE_VERSION)/kube-score
 SCHEMATHESIS := $(TOOLS)/schemathesis-$(SCHEMATHESIS_VERSION)/bin/schemathesis
+CONFORMANCE  := $(TOOLS)/mcp-conformance-$(CONFORMANCE_VERSION)/node_modules/.bin/conformance
 K8S_VALIDATE := $(TOOLS)/kubernetes-validate-$(K8S_VALIDATE_VERSION)/bin/kubernetes-validate
 
 # Python with what the tests and linters of plugins/ need; making it takes a minute, once.
@@ -98,12 +100,13 @@ bin/noskip:
 
 # The modules besides the root run with -count 1: they also read what is outside them, which Go's test cache can't see.
 .PHONY: test
-test: build plugins-python bin/local bin/noskip $(HELM) $(SCHEMATHESIS) python-test ## every test of every module, on real engines; a skipped one fails
+test: build plugins-python bin/local bin/noskip $(HELM) $(SCHEMATHESIS) $(CONFORMANCE) python-test ## every test of every module, on real engines; a skipped one fails
 	bin/local install
 	$(UP) $(GO_TEST) ./... | bin/noskip
 	@for m in $(MODULES); do echo "== $$m"; HELM=$(HELM) go test -C $$m $(TESTFLAGS) -count 1 ./... | bin/noskip; done
 	docs/api/check.sh $(SCHEMATHESIS) 10
 	$(UP) docs/api/check_calls.sh $(SCHEMATHESIS) 10
+	docs/api/check_mcp.sh $(CONFORMANCE)
 
 # One run for each: a module plugin.py of its own has the template, and so has every plugin.
 .PHONY: python-test
@@ -125,7 +128,8 @@ e2e: build plugins-python bin/local bin/noskip ## the built program, from the de
 	$(UP) $(GO_TEST) -count 1 ./cmd/... | bin/noskip
 
 .PHONY: contract
-contract: build bin/local $(SCHEMATHESIS) ## the running servers against their own OpenAPI, EXAMPLES requests a rule
+contract: build bin/local $(SCHEMATHESIS) $(CONFORMANCE) ## the running servers against their own OpenAPI, EXAMPLES requests a rule, and against MCP
+	docs/api/check_mcp.sh $(CONFORMANCE)
 	docs/api/check.sh $(SCHEMATHESIS) $(EXAMPLES)
 	$(UP) docs/api/check_calls.sh $(SCHEMATHESIS) $(EXAMPLES)
 
@@ -269,6 +273,10 @@ $(K8S_VALIDATE):
 $(SCHEMATHESIS):
 	@python3 -m venv --clear $(@D)/.. || { echo "make contract needs Python 3 with venv (Debian: python3-venv)" >&2; exit 1; }
 	$(@D)/pip install --quiet --disable-pip-version-check --requirement tools/schemathesis.txt
+
+$(CONFORMANCE):
+	@mkdir -p $(CONFORMANCE:/node_modules/.bin/conformance=) && cp tools/conformance/package*.json $(CONFORMANCE:/node_modules/.bin/conformance=)
+	npm ci --prefix $(CONFORMANCE:/node_modules/.bin/conformance=) --ignore-scripts --no-audit --no-fund --silent
 
 .PHONY: clean
 clean: ## remove what was built here; the cache stays
