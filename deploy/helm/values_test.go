@@ -158,7 +158,8 @@ func table(t *testing.T) string {
 	docs, values := documented(t), leaves(t)
 	var b strings.Builder
 	b.WriteString("| value | default | meaning |\n|---|---|---|\n")
-	for _, key := range documentedOrder(t) {
+	for _, c := range comments(t) {
+		key := c[0]
 		preset := ""
 		if v := values[key]; v != nil && v != "" && !reflect.ValueOf(v).IsZero() {
 			preset = fmt.Sprintf("`%s`", inline(v))
@@ -278,25 +279,26 @@ func asVariable(v any) string {
 	}
 }
 
-var doc = regexp.MustCompile(`(?m)^ *# ([a-zA-Z.]+) -- (.*(?:\n *# .*)*)`)
+// A comment stands above its value, or behind it where both fit into a line.
+var doc = regexp.MustCompile(`(?m)^(?: *# ([a-zA-Z.]+) -- (.*(?:\n *# .*)*)| *\w+: .*  # ([a-zA-Z.]+) -- (.*))$`)
 
-// documented are the `# key -- text` comments of values.yaml, by key.
-func documented(t *testing.T) map[string]string {
+// comments are the `# key -- text` of values.yaml in their order, each as key and text.
+func comments(t *testing.T) (all [][2]string) {
 	t.Helper()
-	all := map[string]string{}
 	for _, m := range doc.FindAllStringSubmatch(valuesFile(t), -1) {
-		all[m[1]] = regexp.MustCompile(`\n *# `).ReplaceAllString(m[2], " ")
+		all = append(all, [2]string{m[1] + m[3], regexp.MustCompile(`\n *# `).ReplaceAllString(m[2]+m[4], " ")})
 	}
 	return all
 }
 
-func documentedOrder(t *testing.T) []string {
+// documented are those comments by key.
+func documented(t *testing.T) map[string]string {
 	t.Helper()
-	var keys []string
-	for _, m := range doc.FindAllStringSubmatch(valuesFile(t), -1) {
-		keys = append(keys, m[1])
+	all := map[string]string{}
+	for _, c := range comments(t) {
+		all[c[0]] = c[1]
 	}
-	return keys
+	return all
 }
 
 // leaves are the values by their path. A map counts as one value where it has a comment of its own.
