@@ -34,6 +34,15 @@ postcall/commit: {{ . | quote }}
 {{- if eq (default "embedded" .Values.mode) "cluster" }}true{{ end -}}
 {{- end -}}
 
+{{/* The files of rules: the key under files, its file, and the variable that names it. */}}
+{{- define "postcall.ruleFiles" -}}
+- {key: topics, file: topics.yaml, variable: TOPICS}
+- {key: plugins, file: plugins.yaml, variable: PLUGINS}
+- {key: redactPolicy, file: redact-policy.yaml, variable: REDACT_POLICY}
+- {key: synonyms, file: synonyms.txt, variable: ELASTICSEARCH_SYNONYMS}
+- {key: sources, file: sources.yaml, variable: SOURCES}
+{{- end -}}
+
 {{/* Whether there is a file of rules to mount. */}}
 {{- define "postcall.hasFiles" -}}
 {{- range $text := .Values.files }}{{ if $text }}true{{ end }}{{ end -}}
@@ -68,24 +77,8 @@ postcall/commit: {{ . | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- define "postcall.serviceAccountName" -}}
-{{- if .Values.serviceAccount.create -}}
-{{- default (include "postcall.fullname" .) .Values.serviceAccount.name -}}
-{{- else -}}
-{{- default "default" .Values.serviceAccount.name -}}
-{{- end -}}
-{{- end -}}
-
 {{- define "postcall.apiName" -}}
 {{- printf "%s-api" (include "postcall.fullname" .) -}}
-{{- end -}}
-
-{{- define "postcall.apiAccount" -}}
-{{- if .Values.api.serviceAccount.create -}}
-{{- default (include "postcall.apiName" .) .Values.api.serviceAccount.name -}}
-{{- else -}}
-{{- default "default" .Values.api.serviceAccount.name -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "postcall.claim" -}}

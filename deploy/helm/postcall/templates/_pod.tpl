@@ -40,26 +40,10 @@ the key of its streams. */}}
 - name: POSTCALL_PLUGIN_DIR
   value: /opt/postcall/plugins
 {{- end }}
-{{- with .root.Values.files }}
-{{- if .topics }}
-- name: POSTCALL_TOPICS
-  value: /etc/postcall/files/topics.yaml
-{{- end }}
-{{- if .plugins }}
-- name: POSTCALL_PLUGINS
-  value: /etc/postcall/files/plugins.yaml
-{{- end }}
-{{- if .redactPolicy }}
-- name: POSTCALL_REDACT_POLICY
-  value: /etc/postcall/files/redact-policy.yaml
-{{- end }}
-{{- if .synonyms }}
-- name: POSTCALL_ELASTICSEARCH_SYNONYMS
-  value: /etc/postcall/files/synonyms.txt
-{{- end }}
-{{- if .sources }}
-- name: POSTCALL_SOURCES
-  value: /etc/postcall/files/sources.yaml
+{{- range include "postcall.ruleFiles" .root | fromYamlArray }}
+{{- if get $.root.Values.files .key }}
+- name: POSTCALL_{{ .variable }}
+  value: /etc/postcall/files/{{ .file }}
 {{- end }}
 {{- end }}
 {{- with .root.Values.extraEnv }}
@@ -181,7 +165,7 @@ the key of its streams. */}}
 
 {{/* What every pod of the chart has: no token, no service links, the restricted security profile. The API's has an account of its own. */}}
 {{- define "postcall.podSpec" -}}
-serviceAccountName: {{ default (include "postcall.serviceAccountName" .) .account }}
+serviceAccountName: {{ default (include "postcall.account" (dict "root" . "values" .Values.serviceAccount)) .account }}
 automountServiceAccountToken: false
 # Service links would set POSTCALL_PORT=tcp://..., which the program refuses as an unknown variable.
 enableServiceLinks: false
@@ -349,7 +333,7 @@ spec:
 topologySpreadConstraints:
   {{- toYaml .Values.topologySpreadConstraints | nindent 2 }}
 {{- else if include "postcall.cluster" . }}
-{{- include "postcall.apart" (dict "root" . "component" "connector") }}
+{{- include "postcall.apart" (dict "root" .) }}
 {{- end }}
 {{- end -}}
 
@@ -361,8 +345,7 @@ topologySpreadConstraints:
     whenUnsatisfiable: ScheduleAnyway
     labelSelector:
       matchLabels:
-        {{- include "postcall.selectorLabels" $.root | nindent 8 }}
-        app.kubernetes.io/component: {{ $.component }}
+        {{- include "postcall.podsOf" $ | nindent 8 }}
   {{- end }}
 {{- end -}}
 
