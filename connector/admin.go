@@ -24,6 +24,8 @@ type admin struct {
 	erased *erasures
 	pprof  bool
 	leases *leases // nil without a cluster
+
+	console http.Handler // nil where there is none
 }
 
 func (a *admin) handler() http.Handler {
@@ -42,6 +44,9 @@ func (a *admin) handler() http.Handler {
 		a.measure(time.Now())
 		metrics.ServeHTTP(w, r)
 	})
+	if a.console != nil {
+		mux.Handle(ConsolePath, a.console)
+	}
 	if a.pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

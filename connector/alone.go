@@ -28,10 +28,13 @@ type hold struct {
 	rev   uint64 // of the lease
 }
 
+// onlyOne says that nothing else uses the streams: a tool opened them where no connector runs.
+func (o *Operator) onlyOne() bool { return o.st.srv != nil && o.here == nil }
+
 // alone calls f while the sink loads nothing. The context of f ends where that can't be kept up. For sinks whose loads may
 // overlap, and where nothing else runs, it only calls f.
 func (o *Operator) alone(ctx context.Context, s *Sink, f func(context.Context) error) error {
-	if !s.exclusive() || o.st.srv != nil {
+	if !s.exclusive() || o.onlyOne() {
 		return f(ctx)
 	}
 	h := &hold{st: o.st, name: s.Name, still: pauseFor}
@@ -40,7 +43,7 @@ func (o *Operator) alone(ctx context.Context, s *Sink, f func(context.Context) e
 
 // leased calls f while no other tool changes the sink's store. The sink itself goes on.
 func (o *Operator) leased(ctx context.Context, s *Sink, f func(context.Context) error) error {
-	if o.st.srv != nil {
+	if o.onlyOne() {
 		return f(ctx)
 	}
 	h := &hold{st: o.st, name: s.Name, still: pauseFor, goes: true}

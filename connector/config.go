@@ -36,8 +36,15 @@ type Config struct {
 	ClickHouse    ClickHouseConfig    `envconfig:"CLICKHOUSE"`
 	Elasticsearch ElasticsearchConfig `envconfig:"ELASTICSEARCH"`
 	API           APIConfig
+	Console       ConsoleConfig
 
 	webhookSecretFile string // where WebhookSecret comes from, to be read again when it changes
+	consoleFile       string // likewise of Console.Password
+}
+
+// ConsoleConfig shapes the page for operators.
+type ConsoleConfig struct {
+	Password Secret `desc:"password of the console, the page for operators at /console/ on POSTCALL_ADMIN_ADDR, 12 characters at least; empty serves none"`
 }
 
 // NATSConfig names an external JetStream.

@@ -21,6 +21,7 @@ const (
 	minWebhookSecret = 8
 	minRedactKey     = 16
 	minEncryptionKey = 32
+	minConsole       = 12
 )
 
 // minPluginMemory has room for a plugin that does nothing.
@@ -58,6 +59,19 @@ func (c *Config) WebhookSecrets() []Secret {
 		secrets = append(secrets, Secret(s))
 	}
 	return secrets
+}
+
+// ConsolePassword returns the password of the console, read again where it comes from a file. The error names no path and no
+// content; the password before it is then still the one to use.
+func (c *Config) ConsolePassword() (Secret, error) {
+	if c.consoleFile == "" {
+		return c.Console.Password, nil
+	}
+	text, err := readSecretFile(c.consoleFile)
+	if err == nil && len(text) < minConsole {
+		err = fmt.Errorf("it has fewer than %d characters", minConsole)
+	}
+	return Secret(text), err
 }
 
 // Location returns the business time zone. LoadConfig has checked that it loads; a zone that does not is UTC.
@@ -185,6 +199,8 @@ func (c *Config) checkSecrets(k *checker) {
 		k.want(len(key) >= minRedactKey, "POSTCALL_REDACT_KEY", "secret",
 			fmt.Sprintf("one of its keys has fewer than %d characters", minRedactKey), "make one with openssl rand -hex 32")
 	}
+	k.want(c.Console.Password == "" || len(c.Console.Password) >= minConsole, "POSTCALL_CONSOLE_PASSWORD", "secret",
+		fmt.Sprintf("it has fewer than %d characters", minConsole), "make one with openssl rand -hex 16, or unset it to serve no console")
 	const encryption = "POSTCALL_ENCRYPTION_KEY"
 	for _, key := range c.EncryptionKeys() {
 		k.want(len(key) >= minEncryptionKey, encryption, "secret",

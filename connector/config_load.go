@@ -38,6 +38,7 @@ func LoadConfig() (Config, error) {
 		}
 	}
 	c.webhookSecretFile = os.Getenv("POSTCALL_WEBHOOK_SECRET_FILE")
+	c.consoleFile = os.Getenv("POSTCALL_CONSOLE_PASSWORD_FILE")
 	errs = append(errs, unknownVariables(vars, os.Environ())...)
 	errs = append(errs, c.check(broken)...)
 	return c, errors.Join(errs...)

@@ -25,6 +25,8 @@ type Connector struct {
 	Commit     string // likewise
 	// Tracer makes the spans of deliveries and batches; nil makes none.
 	Tracer trace.Tracer
+	// Console, if not nil, makes what is served under [ConsolePath] on the admin port.
+	Console func(*Running) http.Handler
 	// Started, if not nil, is called once with the bound addresses when deliveries are taken.
 	Started func(http, admin net.Addr)
 
@@ -98,6 +100,10 @@ func (c *Connector) Run(ctx context.Context) (err error) {
 		stages.intake.Go(func(ctx context.Context) error { return in.run(ctx, p) })
 	}
 	adm := &admin{st: st, m: m, sinks: sinks, chain: ch, intake: in, erased: erased, pprof: c.Config.AdminPprof, leases: shared}
+	if c.Console != nil {
+		op := &Operator{st: st, cipher: cipher, cfg: c.Config, dead: dead, erased: erased, here: adm}
+		adm.console = c.Console(&Running{op, c.Sinks})
+	}
 	stages.sinks.Go(adm.watch)
 	if st.srv != nil {
 		control, err := listenControl(context.WithoutCancel(ctx), c.Config.DataDir, c.Log)

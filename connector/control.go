@@ -92,6 +92,7 @@ type Operator struct {
 	dead   *deadLetters
 	erased *erasures
 	step   func(string) // see resealer; nil outside tests
+	here   *admin       // of the connector of this process; nil in a tool
 }
 
 // OpenOperator finds the streams. The caller closes it.

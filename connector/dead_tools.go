@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +31,7 @@ type DeadFilter struct {
 	Reason       string // anywhere in it, whatever the case
 	Since, Until time.Time
 	Closed       bool // replayed and purged ones as well
+	Brief        bool // without what they hold, which is not read then
 }
 
 func (f *DeadFilter) takes(l *DeadLetter) bool {
@@ -40,7 +43,7 @@ func (f *DeadFilter) takes(l *DeadLetter) bool {
 // Dead calls f for each dead letter that the filter takes, oldest first.
 func (o *Operator) Dead(ctx context.Context, filter DeadFilter, f func(*DeadLetter) error) error {
 	for _, stream := range []string{streamRefused, streamDead} {
-		err := o.st.each(ctx, stream, 1, false, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
+		err := o.st.each(ctx, stream, 1, filter.Brief, func(msg jetstream.Msg, _ *jetstream.MsgMetadata) error {
 			if strings.HasPrefix(msg.Subject(), subjectSplit) {
 				return nil
 			}
@@ -61,6 +64,34 @@ func (o *Operator) Dead(ctx context.Context, filter DeadFilter, f func(*DeadLett
 		}
 	}
 	return nil
+}
+
+// ErrNoDeadLetter says that there is no dead letter of that stage and id.
+var ErrNoDeadLetter = errors.New("there is no such dead letter")
+
+// deadStages are the stages at which something can die.
+var deadStages = []string{StageWebhook, StageIntake, StageNormalize, StageTransform, StageSeal, StageLoad}
+
+var deadIDs = regexp.MustCompile(`^[a-z0-9]{24}$`)
+
+// DeadLetter returns one dead letter, also one that is no longer held, with what it holds. id is the whole one.
+func (o *Operator) DeadLetter(ctx context.Context, stage, id string) (*DeadLetter, error) {
+	if !slices.Contains(deadStages, stage) || !deadIDs.MatchString(id) { // they become a subject
+		return nil, ErrNoDeadLetter
+	}
+	l := &DeadLetter{ID: id, Stage: stage}
+	stream := o.st.dead
+	if stage == StageWebhook {
+		stream = o.st.refused
+	}
+	msg, err := stream.GetLastMsgForSubject(ctx, l.subject())
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, ErrNoDeadLetter
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read dead letter %s: %w", id, err)
+	}
+	return readDead(msg.Header, msg.Data)
 }
 
 // DeadBody returns the raw body of a dead letter from before sealing. It has been through no redaction: show it to nobody.

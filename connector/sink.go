@@ -48,11 +48,12 @@ type sink struct {
 	underWay underWay
 	tracing  tracing
 
-	pauses  atomic.Int32 // in a row, without a load that succeeded
-	failing atomic.Bool  // the last attempt failed
-	fresh   atomic.Bool  // the last load of any worker succeeded
-	checked atomic.Bool  // Check has succeeded since the last failure
-	proven  atomic.Bool  // a load has succeeded since the last pause: what is refused now is refused for its data
+	trouble atomic.Pointer[sinkTrouble] // what it waits for; nil where it loads
+	pauses  atomic.Int32                // in a row, without a load that succeeded
+	failing atomic.Bool                 // the last attempt failed
+	fresh   atomic.Bool                 // the last load of any worker succeeded
+	checked atomic.Bool                 // Check has succeeded since the last failure
+	proven  atomic.Bool                 // a load has succeeded since the last pause: what is refused now is refused for its data
 }
 
 const (
@@ -164,10 +165,12 @@ func (s *sink) flushPart(ctx context.Context, whole Batch, cuts *splits, doubted
 			err = s.doubt(ctx, attempt, err)
 		case single && struck.stuck(err):
 			s.m.alarm("exhausted", 1)
+			s.waits(SinkFails, err)
 			s.log.Error("the store has not enough memory or time for a single event; it is tried for ever and never held back for this",
 				"sink", s.Name, "attempt", attempt, "err", err)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		default:
+			s.waits(SinkFails, err)
 			s.log.Warn("load failed; tried again", "sink", s.Name, "events", len(b.Events), "attempt", attempt, "err", err)
 			err = sleep(ctx, backoff(attempt, 100*time.Millisecond, maxRetryDelay))
 		}
@@ -290,6 +293,7 @@ func (s *sink) mayHold(ctx context.Context, loaded, refused int) bool {
 func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
 	s.m.paused.WithLabelValues(s.Name).Set(1)
 	s.m.alarm("refusals", 1)
+	s.waits(SinkPaused, cause)
 	s.log.Error("the store refuses too much for it to be the events' fault; nothing more is held back and the sink waits",
 		"sink", s.Name, "attempt", attempt, "err", cause)
 	return sleep(ctx, backoff(attempt, 500*time.Millisecond, pauseDelay))
@@ -299,6 +303,7 @@ func (s *sink) doubt(ctx context.Context, attempt int, cause error) error {
 func (s *sink) pause(ctx context.Context, cause error) error {
 	s.m.paused.WithLabelValues(s.Name).Set(1)
 	s.m.alarm("paused", 1)
+	s.waits(SinkPaused, cause)
 	s.log.Error("sink is paused until this is put right; events wait on disk", "sink", s.Name, "err", cause)
 	s.checked.Store(false)
 	s.proven.Store(false)
@@ -331,6 +336,7 @@ func (s *sink) hold(ctx context.Context, b Batch, failed map[int]error, attempts
 
 // delivered counts what a load brought, less what it did not.
 func (s *sink) delivered(b *Batch, less *PartialError) {
+	s.trouble.Store(nil)
 	n, lag, now := 0, s.m.lagSeconds.WithLabelValues(s.Name), time.Now()
 	for i := range b.Events {
 		if less != nil && (less.Failed[i] != nil || less.Retry[i] != nil) {

@@ -112,7 +112,11 @@ func (o *Operator) Status(ctx context.Context) (*Status, error) {
 	if s.Cluster, err = o.Cluster(ctx); err != nil {
 		return nil, err
 	}
-	s.Transforms, _ = ReadTransforms(ctx, o.cfg) // it may not run
+	if o.here != nil {
+		s.Transforms = o.here.chain.status()
+	} else {
+		s.Transforms, _ = ReadTransforms(ctx, o.cfg) // it may not run
+	}
 	s.Unused, err = o.st.unusedSinks(ctx, o.cfg.Sinks)
 	return s, err
 }

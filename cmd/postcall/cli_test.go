@@ -162,17 +162,6 @@ func TestTransformOnTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestShapeShowsNoValue(t *testing.T) {
-	var v any
-	if err := json.Unmarshal([]byte(`{"callId":7,"callerName":"Nora","transcript":[{"role":"user","content":"4111"}],"ok":true,"none":null,"list":[]}`), &v); err != nil {
-		t.Fatal(err)
-	}
-	want := "{callId: number, callerName: string(4), list: [], none: null, ok: boolean, transcript: [1 of {content: string(4), role: string(4)}]}"
-	if got := shape(v, 0); got != want {
-		t.Errorf("shape is %s, want %s", got, want)
-	}
-}
-
 func (w *world) elastic(method, path string) {
 	w.t.Helper()
 	req, err := http.NewRequest(method, w.esURL+"/"+w.index+path, nil)

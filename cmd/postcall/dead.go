@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -181,52 +180,8 @@ func showDead(w io.Writer, op *connector.Operator, l *connector.DeadLetter) erro
 	if err != nil {
 		return err
 	}
-	var v any
-	if json.Unmarshal(body, &v) != nil {
-		_, err = fmt.Fprintf(w, "body: %d bytes that are not one JSON value\n", len(body))
-		return err
-	}
-	_, err = fmt.Fprintf(w, "body: %d bytes, %s\n", len(body), shape(v, 0))
+	_, err = fmt.Fprintf(w, "body: %d bytes, %s\n", len(body), connector.Shape(body))
 	return err
-}
-
-// shape describes a JSON value without any value of it.
-func shape(v any, depth int) string {
-	switch v := v.(type) {
-	case map[string]any:
-		if depth > 3 {
-			return "object"
-		}
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		slices.Sort(keys)
-		var b strings.Builder
-		for i, k := range keys {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			if len(k) > 40 {
-				k = fmt.Sprintf("(name of %d bytes)", len(k))
-			}
-			fmt.Fprintf(&b, "%s: %s", k, shape(v[k], depth+1))
-		}
-		return "{" + b.String() + "}"
-	case []any:
-		if len(v) == 0 {
-			return "[]"
-		}
-		return fmt.Sprintf("[%d of %s]", len(v), shape(v[0], depth+1))
-	case string:
-		return fmt.Sprintf("string(%d)", len(v))
-	case float64:
-		return "number"
-	case bool:
-		return "boolean"
-	default:
-		return "null"
-	}
 }
 
 func deadActCommand(verb, short string) *cobra.Command {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/postcall/postcall/connector"
 	"github.com/postcall/postcall/connector/clickhouse"
+	"github.com/postcall/postcall/connector/console"
 	"github.com/postcall/postcall/connector/elastic"
 )
 
@@ -60,12 +62,13 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	defer flush()
 	c := connector.Connector{
 		Config: cfg, Sinks: sinks, Transforms: chains.Default, Sources: chains.Sources, Skip: chains.Skip, Log: log, Version: version, Commit: commit, Tracer: tracer,
-		Started: func(http, admin net.Addr) {
+		Console: func(r *connector.Running) http.Handler { return console.New(cfg, r, log) },
+		Started: func(hook, admin net.Addr) {
 			scheme := "http://"
 			if cfg.HTTP.CertPath != "" {
 				scheme = "https://"
 			}
-			log.Info("deliveries are taken", "webhook", scheme+http.String()+connector.WebhookPath, "admin", "http://"+admin.String())
+			log.Info("deliveries are taken", "webhook", scheme+hook.String()+connector.WebhookPath, "admin", "http://"+admin.String())
 		},
 	}
 	return c.Run(ctx)

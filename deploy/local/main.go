@@ -27,7 +27,8 @@ import (
 
 const usage = `local runs ClickHouse and Elasticsearch on loopback, without Docker and without root.
 
-  local install                    install the pinned engines into the cache
+  local install                    install the pinned engines, and a browser, into the cache
+  local browser                    print the path of a Chromium for tests; installs one where there is none
   local up [FLAGS] [-- COMMAND]    start both; run COMMAND with their addresses in its environment, or wait for Ctrl-C
   local run [--once]               start both and the connector, deliver calls and show them in both stores
   local tour                       load a made-up month, and show every metric and what docs/analysts.md asks
@@ -67,10 +68,16 @@ func dispatch(ctx context.Context, c cache, name string, args []string) (int, er
 		if code, err := parse(flag.NewFlagSet("local install", flag.ContinueOnError), args); err != nil {
 			return code, err
 		}
-		if installed(c) {
+		if _, found := findBrowser(c); found && installed(c) {
 			fmt.Fprintln(os.Stderr, "Nothing to do: the engines are in "+c.dir)
 		}
-		return failed(install(ctx, c))
+		return failed(installAll(ctx, c))
+	case "browser":
+		path, err := installBrowser(ctx, c)
+		if err == nil {
+			fmt.Println(path)
+		}
+		return failed(err)
 	case "up":
 		return upCommand(ctx, c, args)
 	case "run":
