@@ -7,7 +7,7 @@ import "time"
 type Config struct {
 	DataDir         string        `split_words:"true" default:"./data" desc:"folder of the embedded streams and the lock"`
 	HTTPAddr        string        `split_words:"true" default:"127.0.0.1:8080" desc:"address the webhook listens on"`
-	AdminAddr       string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz and /metrics"`
+	AdminAddr       string        `split_words:"true" default:"127.0.0.1:9090" desc:"address of /livez, /readyz, /metrics and /console/"`
 	AdminPprof      bool          `split_words:"true" default:"false" desc:"serve Go's profiles at /debug/pprof/ on that address, to whoever reaches it"`
 	WebhookSecret   Secret        `split_words:"true" desc:"shared secret of the sender; several, separated by commas, while one is rotated"`
 	EncryptionKey   Secret        `split_words:"true" desc:"key that the embedded streams are encrypted with on disk; empty leaves them plain; to rotate it, the new one before the old one for a start"`

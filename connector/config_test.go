@@ -114,6 +114,7 @@ func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	f("POSTCALL_HTTP_WRITE_TIMEOUT=30s", "POSTCALL_HTTP_WRITE_TIMEOUT (duration): it leaves no time to store a slow body")
 	f("POSTCALL_HTTP_MAX_REQUESTS=0", "write 1 to 1000000")
 	f("POSTCALL_WEBHOOK_SECRET=zz12345", "fewer than 8 characters")
+	f("POSTCALL_CONSOLE_PASSWORD=zz345678901", "POSTCALL_CONSOLE_PASSWORD (secret): it has fewer than 12 characters")
 	f("POSTCALL_REDACT_KEY=zz0123456789abcdef,zzshort", "POSTCALL_REDACT_KEY (secret): one of its keys has fewer than 16")
 	f("POSTCALL_BATCH_MAX_AGE=zz", "POSTCALL_BATCH_MAX_AGE (duration): it can't be read as one; write a duration, for example 1s")
 	f("POSTCALL_BATCH_MAX_AGE=-1s", "POSTCALL_BATCH_MAX_AGE (duration): it is not more than 0")

@@ -12,8 +12,8 @@
 //
 // Around it: tracing.go (from the webhook to the stores), position.go (where a partition stands), retain.go, guard.go,
 // disk.go, drain.go, erase.go (what must reach no store), reseal.go and shred.go (what must leave the streams), split.go
-// (how a batch is cut), and for the operator control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go. RULES.md
-// says where each way to lose or double something is barred, and by which test.
+// (how a batch is cut), and for the operator control.go, status.go, audit.go, dead_tools.go, alone.go, forget.go, running.go
+// (for the console). RULES.md says where each way to lose or double something is barred, and by which test.
 //
 // Many connectors on one cluster: cluster.go (its streams), lease.go and assign.go (who seals what), rollback.go (what a
 // cluster lost), repartition.go (another number of partitions), cluster_status.go (what can be seen of it).
@@ -34,7 +34,7 @@
 // # Imports
 //
 // connector imports connector/source, which knows who may send and what a body means, and nothing of the engine.
-// cmd imports connector/clickhouse and connector/elastic, they import connector, and that imports transforms. Nothing
+// cmd imports connector/clickhouse, connector/elastic and connector/console, they import connector, and that imports transforms. Nothing
 // points the other way; transforms imports no driver.
 //
 // # Choices (2026-11)

@@ -108,7 +108,7 @@ func logged(t *testing.T, dir string, into map[string]string) {
 // Every warning and error that the program can log is in the runbook, and no other.
 func TestRunbookHasEveryWarningAndError(t *testing.T) {
 	all := map[string]string{}
-	for _, dir := range []string{".", "source", "clickhouse", "elastic", "../transforms", "../cmd/postcall", "../plugins/redact-pii", "../plugins/map-topics"} {
+	for _, dir := range []string{".", "source", "clickhouse", "elastic", "console", "../transforms", "../cmd/postcall", "../plugins/redact-pii", "../plugins/map-topics"} {
 		logged(t, dir, all)
 	}
 	if len(all) < 40 {

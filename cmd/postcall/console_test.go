@@ -292,3 +292,23 @@ func (b *browser) replay(w *world) {
 		return w.query("SELECT uniqExact(call_id) FROM "+w.db+".calls_raw WHERE call_id LIKE 'poison-%' OR call_id LIKE 'call-%'") == "10"
 	})
 }
+
+// A sink that waits says why, beside its backlog, until it has caught up.
+func TestConsoleShowsWhyASinkWaits(t *testing.T) {
+	w := newWorld(t)
+	w.set("POSTCALL_CONSOLE_PASSWORD=" + consolePassword)
+	w.serve()
+	for i := range 20 {
+		w.deliver(call(fmt.Sprintf("call-%d", i), "about a zeppelin"))
+	}
+	b := openConsole(t, w)
+	const clickhouse = `document.getElementById("sink-clickhouse")`
+	b.eventually("it is paused", clickhouse+`.innerText.includes("paused") && `+clickhouse+`.innerText.includes("migrate apply")`)
+	b.eventually("its backlog", clickhouse+`.innerText.includes("20 in")`)
+	b.eventually("the calls are told all the same", `document.querySelector("#calls").innerText.includes("on its way")`)
+	dir := t.ArtifactDir()
+	b.shoot(dir, "console-paused-dark-1400", "dark", 1400, chromedp.FullScreenshot(100))
+	b.shoot(dir, "console-paused-light-400", "light", 400, chromedp.FullScreenshot(100))
+	w.migrate()
+	b.eventually("it loads, and has caught up", clickhouse+`.innerText.includes("loads") && `+clickhouse+`.innerText.includes("0 in 0") && document.getElementById("delivered-clickhouse").textContent === "20"`)
+}

@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"html/template"
 	"math"
@@ -23,7 +22,6 @@ type view struct {
 	Refusing string
 	Pod      string
 	Cluster  *connector.ClusterStatus
-	Empty    bool // nothing was seen yet
 
 	In, Sealed stage
 	Counts     connector.Counts
@@ -82,22 +80,18 @@ type store struct {
 }
 
 var (
-	good  = func(word string) mark { return mark{"good", "●", word} }
-	wait  = func(word string) mark { return mark{"wait", "▲", word} }
-	bad   = func(word string) mark { return mark{"bad", "■", word} }
-	quiet = func(word string) mark { return mark{"quiet", "○", word} }
+	good = func(word string) mark { return mark{"good", "●", word} }
+	wait = func(word string) mark { return mark{"wait", "▲", word} }
+	bad  = func(word string) mark { return mark{"bad", "■", word} }
 )
 
 func newView(s *seen, here connector.Here, problem error, now time.Time) *view {
-	v := &view{Refusing: here.Refusing, Pod: here.Pod, Empty: s == nil}
+	v := &view{Refusing: here.Refusing, Pod: here.Pod}
 	if problem != nil {
 		v.Problem = problem.Error()
 	}
 	if s == nil {
 		s = &seen{status: &connector.Status{At: now}}
-		if v.Problem == "" {
-			v.Problem = errors.New("nothing is known yet").Error()
-		}
 	}
 	st := s.status
 	v.At, v.Cluster, v.Counts, v.Unused = stamp(st.At), st.Cluster, st.Counts, strings.Join(st.Unused, ", ")

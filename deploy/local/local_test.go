@@ -315,3 +315,44 @@ func descendants(pid int) map[int]string {
 	}
 	return out
 }
+
+func TestBrowserIsTheUsersFirst(t *testing.T) {
+	c := cache{dir: t.TempDir()}
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv(browserVariable, "")
+	if path, found := findBrowser(c); found || path != c.browser() {
+		t.Errorf("an empty machine has %s", path)
+	}
+	if _, err := installBrowser(t.Context(), c); err == nil || !strings.Contains(err.Error(), "Node.js") {
+		t.Errorf("without npm: %v", err)
+	}
+	if err := os.MkdirAll(c.browserHome(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(c.browser(), nil, 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	if path, err := installBrowser(t.Context(), c); err != nil || path != c.browser() {
+		t.Errorf("one in the cache: %s, %v", path, err)
+	}
+	t.Setenv(browserVariable, "/opt/browser")
+	if path, err := installBrowser(t.Context(), c); err != nil || path != "/opt/browser" {
+		t.Errorf("one that is named: %s, %v", path, err)
+	}
+}
+
+// A change of the package's archive is noticed before anything of it runs.
+func TestBrowserIsPinned(t *testing.T) {
+	bin, tmp := t.TempDir(), t.TempDir()
+	npm := "#!/bin/sh\necho other > sparticuz-chromium-" + browserVersion + ".tgz\n"
+	if err := os.WriteFile(filepath.Join(bin, "npm"), []byte(npm), 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	if _, err := unpackBrowser(t.Context(), tmp); err == nil || !strings.Contains(err.Error(), "instead of the pinned") {
+		t.Errorf("another archive: %v", err)
+	}
+	if exists(filepath.Join(tmp, "package")) {
+		t.Error("it was unpacked")
+	}
+}

@@ -1,9 +1,9 @@
 {{/* The secrets of a pod, as JSON: {secrets, serve, api}. The API has its own alone, and nobody else has those; serve alone has
-the key of its streams. */}}
+the key of its streams and the console's password. */}}
 {{- define "postcall.secretsOf" -}}
 {{- $mine := dict -}}
 {{- range $name, $ref := .secrets -}}
-{{- if and $ref.existingSecret (eq (hasPrefix "api" $name) (eq (toString $.api) "true")) (or $.serve (ne $name "encryptionKey")) -}}
+{{- if and $ref.existingSecret (eq (hasPrefix "api" $name) (eq (toString $.api) "true")) (or $.serve (not (has $name (list "encryptionKey" "consolePassword")))) -}}
 {{- $_ := set $mine $name $ref -}}
 {{- end -}}
 {{- end -}}
@@ -349,13 +349,13 @@ topologySpreadConstraints:
   {{- end }}
 {{- end -}}
 
-{{/* Annotations of the workload. postcall itself reads the webhook's secrets, its certificate and the API's tokens again; the rest
+{{/* Annotations of the workload. postcall itself reads the webhook's and the console's secrets, its certificate and the API's tokens again; the rest
 it reads once. */}}
 {{- define "postcall.reloader" -}}
 {{- if (.Values.reloader).enabled -}}
 {{- $names := list -}}
 {{- range $name, $ref := include "postcall.secretsOf" (dict "secrets" .Values.secrets "serve" true) | fromJson -}}
-{{- if ne $name "webhookSecret" }}{{ $names = append $names $ref.existingSecret }}{{ end -}}
+{{- if not (has $name (list "webhookSecret" "consolePassword")) }}{{ $names = append $names $ref.existingSecret }}{{ end -}}
 {{- end -}}
 {{- range compact (list ((.Values.nats).credentials).existingSecret ((.Values.nats).ca).existingSecret) -}}
 {{- $names = append $names . -}}
