@@ -178,3 +178,23 @@ func TestShapeShowsNoValue(t *testing.T) {
 	f(`{"Nora Whitfield":{"<b>":{"a":{"b":{"c":1}}}}}`, fmt.Sprintf("{(name of %d bytes): {(name of 3 bytes): {a: {b: object}}}}", len("Nora Whitfield")))
 	f(`Nora`, "not one JSON value")
 }
+
+// On a cluster each process tells of itself, and all tell the same of what is everybody's.
+func TestConsolesOfAClusterTellWhoTheyAre(t *testing.T) {
+	_, urls := startNATS(t, 1)
+	s := newStore()
+	a, opA := watched(t, Connector{Config: clusterConfig(t, urls), Sinks: []Sink{{"clickhouse", s, 1}}})
+	_, opB := watched(t, Connector{Config: clusterConfig(t, urls), Sinks: []Sink{{"clickhouse", s, 1}}})
+	a.deliver("c1", "c2", "c3")
+	a.eventually("loaded", func() bool { return s.calls() == 3 })
+	if podA, podB := opA.Here().Pod, opB.Here().Pod; podA == "" || podB == "" || podA == podB {
+		t.Errorf("the pods are %q and %q", podA, podB)
+	}
+	for _, op := range []*Running{opA, opB} {
+		a.eventually("both tell it", func() bool {
+			st, err := op.Status(t.Context())
+			calls, err2 := op.Latest(t.Context(), 20)
+			return err == nil && err2 == nil && st.Cluster != nil && st.Counts.Received == 3 && st.Sinks[0].Delivered == 3 && len(calls) == 3
+		})
+	}
+}

@@ -310,5 +310,5 @@ func TestConsoleShowsWhyASinkWaits(t *testing.T) {
 	b.shoot(dir, "console-paused-dark-1400", "dark", 1400, chromedp.FullScreenshot(100))
 	b.shoot(dir, "console-paused-light-400", "light", 400, chromedp.FullScreenshot(100))
 	w.migrate()
-	b.eventually("it loads, and has caught up", clickhouse+`.innerText.includes("loads") && `+clickhouse+`.innerText.includes("0 in 0") && document.getElementById("delivered-clickhouse").textContent === "20"`)
+	b.eventually("it loads, and has caught up", clickhouse+`.innerText.includes("loads") && `+clickhouse+`.innerText.includes("pending\n0\n") && document.getElementById("delivered-clickhouse").textContent === "20"`)
 }
