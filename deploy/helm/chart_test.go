@@ -351,9 +351,15 @@ func TestMigrationsHaveTheirOwnUser(t *testing.T) {
 		t.Error("the Job has the connector's data folder")
 	}
 	for _, pod := range []object{job, objects.one(t, "Pod").pod(), objects.one(t, "CronJob").pod()} {
+		if pod.secretFiles()["consolePassword"] != "" || pod.env()["POSTCALL_CONSOLE_PASSWORD_FILE"] != "" {
+			t.Error("a pod without a console has its password")
+		}
 		if pod.secretFiles()["encryptionKey"] != "" || pod.env()["POSTCALL_ENCRYPTION_KEY_FILE"] != "" {
 			t.Error("a pod without streams has their key")
 		}
+	}
+	if set.secretFiles()["consolePassword"] != "privacy/console" {
+		t.Error("the pod with the console lacks its password")
 	}
 	if set.secretFiles()["encryptionKey"] != "privacy/streams" {
 		t.Error("the pod with the streams lacks their key")
