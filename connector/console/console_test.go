@@ -52,8 +52,8 @@ func (p *pipeline) Here() connector.Here { return p.here }
 
 func (p *pipeline) Latest(context.Context, int) ([]connector.LatestCall, error) { return p.calls, nil }
 
-func (p *pipeline) Dead(_ context.Context, _ connector.DeadFilter, f func(*connector.DeadLetter) error) error {
-	if p.letter == nil || p.letter.State != "" {
+func (p *pipeline) Dead(_ context.Context, filter connector.DeadFilter, f func(*connector.DeadLetter) error) error {
+	if p.letter == nil || p.letter.State != "" && !filter.Closed {
 		return nil
 	}
 	return f(p.letter)
@@ -317,6 +317,24 @@ func TestItWorksWithoutScript(t *testing.T) {
 	}
 	if w := s.ask(http.MethodGet, "/console/dead/load/000000000000000000000000"); w.Code != 404 {
 		t.Errorf("another letter: %d", w.Code)
+	}
+}
+
+// A store that is done with a batch lacks what it refused of it, also after nobody holds that any more.
+func TestACallIsNotSaidToBeWhereItIsNot(t *testing.T) {
+	l := dead()
+	l.Tenant, l.CallID, l.Version = "t", "c1", 7
+	p := &pipeline{letter: l, calls: []connector.LatestCall{{Tenant: "t", CallID: "c1", Version: 7, Acked: map[string]bool{"clickhouse": true}}}}
+	p.status.Sinks = []connector.SinkStatus{{Name: "clickhouse"}}
+	for state, want := range map[string]string{"": "held back", connector.DeadPurged: "purged", connector.DeadReplayed: "has it"} {
+		l.State = state
+		page := newSite(t, p).ask(http.MethodGet, "/console/").Body.String()
+		_, calls, _ := strings.Cut(page, `id="calls"`)
+		for _, says := range []string{"held back", "purged", "has it"} {
+			if strings.Contains(calls, says) != (says == want) {
+				t.Errorf("state %q: it says %q: %v", state, says, says != want)
+			}
+		}
 	}
 }
 

@@ -46,7 +46,7 @@ type deadSeen struct {
 	streams [2]connector.StreamStatus // as they were: what did not change is not read again
 	newest  []connector.DeadLetter    // without what they hold
 	total   int
-	lacking map[lack]bool // what a sink's dead letters say that it lacks
+	lacking map[lack]string // what a sink's dead letters say that it lacks, and their state: "" or purged
 }
 
 // lack is a version of a call that a sink refused.
@@ -101,18 +101,21 @@ func (l *look) take(ctx context.Context) (*seen, error) {
 		s.dead = l.last.dead
 		return s, nil
 	}
-	s.dead = deadSeen{at: s.status.At, streams: streams, lacking: map[lack]bool{}}
-	err = l.p.Dead(ctx, connector.DeadFilter{Brief: true}, s.dead.add)
+	s.dead = deadSeen{at: s.status.At, streams: streams, lacking: map[lack]string{}}
+	err = l.p.Dead(ctx, connector.DeadFilter{Brief: true, Closed: true}, s.dead.add)
 	s.dead.trim()
 	return s, err
 }
 
 // add takes a dead letter. They come oldest first, by stream.
 func (d *deadSeen) add(l *connector.DeadLetter) error {
-	d.total++
-	if l.Stage == connector.StageLoad {
-		d.lacking[lack{l.Tenant, l.CallID, l.Sink, l.Version}] = true
+	if l.Stage == connector.StageLoad && l.State != connector.DeadReplayed {
+		d.lacking[lack{l.Tenant, l.CallID, l.Sink, l.Version}] = l.State
 	}
+	if l.State != "" {
+		return nil
+	}
+	d.total++
 	d.newest = append(d.newest, *l)
 	if len(d.newest) >= 2*shownDead {
 		d.trim()

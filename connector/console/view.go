@@ -164,7 +164,7 @@ func newRow(l *connector.DeadLetter, now time.Time) row {
 	}
 }
 
-func newCall(c connector.LatestCall, lacking map[lack]bool, sinks []connector.SinkStatus, now time.Time) call {
+func newCall(c connector.LatestCall, lacking map[lack]string, sinks []connector.SinkStatus, now time.Time) call {
 	v := call{LatestCall: c, When: stamp(c.Received), Ago: ago(c.Received, now)}
 	if c.Duration != nil {
 		v.Length = span(time.Duration(*c.Duration * float64(time.Second)))
@@ -176,9 +176,10 @@ func newCall(c connector.LatestCall, lacking map[lack]bool, sinks []connector.Si
 	v.Steps = strings.Join(steps, ", ")
 	for _, k := range sinks {
 		one := store{k.Name, wait("on its way")}
+		state, lacks := lacking[lack{c.Tenant, c.CallID, k.Name, c.Version}]
 		switch {
-		case lacking[lack{c.Tenant, c.CallID, k.Name, c.Version}]:
-			one.Mark = bad("held back")
+		case lacks:
+			one.Mark = bad(cmp.Or(state, "held back"))
 		case c.Acked[k.Name]:
 			one.Mark = good("has it")
 		}
