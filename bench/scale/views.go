@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"strings"
+	"time"
+
+	metrics "github.com/postcall/postcall/connector/clickhouse"
 )
 
 // The targets of a view, in seconds.
@@ -30,11 +34,11 @@ func (s *server) views(ctx context.Context, repeats int, w io.Writer) error {
 	fmt.Fprintf(w, "\n| view | last 30 days, s | CPU s | under %.0f s | all, s | CPU s | under %.0f s |\n|---|---|---|---|---|---|---|\n", monthTarget, allTarget)
 	b, missed := newBar("Asking the views", len(list)), error(nil)
 	for i, name := range list {
-		month, err := s.best(ctx, repeats, "SELECT * FROM postcall."+name+" WHERE day >= today() - 30 FORMAT Null")
+		month, err := s.best(ctx, repeats, "SELECT * FROM postcall."+name+" WHERE day >= today() - 30 FORMAT Null", onTwoCores)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		all, err := s.best(ctx, repeats, "SELECT * FROM postcall."+name+" FORMAT Null")
+		all, err := s.best(ctx, repeats, "SELECT * FROM postcall."+name+" FORMAT Null", onTwoCores)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -43,14 +47,35 @@ func (s *server) views(ctx context.Context, repeats int, w io.Writer) error {
 			missed = errMissed
 		}
 		fmt.Fprintf(w, "| %s | %.2f | %.2f | %s | %.2f | %.2f | %s |\n", name, month.seconds, month.cpu, verdict(fast), all.seconds, all.cpu, verdict(fair))
+		if m, ok := metrics.FindMetric(strings.TrimPrefix(name, "metric_")); ok && m.Repeats {
+			inside, err := s.inside(ctx, repeats, &m)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			fmt.Fprintf(w, "| %s, as the API and Grafana ask: the bound within | %.2f | %.2f | %s | | | |\n", name, inside.seconds, inside.cpu, verdict(inside.seconds < monthTarget))
+		}
 		b.at(i + 1)
 	}
 	return missed
 }
 
-func (s *server) best(ctx context.Context, repeats int, sql string) (best took, err error) {
+// inside times a metric that looks at a caller's other calls, of which a view has to read all: a bound on the day can't pass
+// its window.
+func (s *server) inside(ctx context.Context, repeats int, m *metrics.Metric) (best took, err error) {
+	sql, params, err := m.SQL(metrics.Query{GroupBy: []string{"tenant", "day"}, From: time.Now().AddDate(0, 0, -30)})
+	if err != nil {
+		return best, err
+	}
+	set := maps.Clone(onTwoCores)
+	for name, value := range params {
+		set.Set("param_"+name, value)
+	}
+	return s.best(ctx, repeats, sql+"\nFORMAT Null", set)
+}
+
+func (s *server) best(ctx context.Context, repeats int, sql string, set url.Values) (best took, err error) {
 	for range repeats {
-		t, err := s.time(ctx, sql, onTwoCores)
+		t, err := s.time(ctx, sql, set)
 		if err != nil {
 			return best, err
 		}
