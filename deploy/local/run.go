@@ -25,16 +25,17 @@ type runOptions struct {
 
 // demo is one connector on a running pair of engines.
 type demo struct {
-	engines   *instance
-	server    *server
-	binary    string
-	env       []string // the connector's own settings
-	settings  []string // some of them, of this demonstration
-	httpURL   string
-	adminAddr string
-	files     []string // the payloads to deliver
-	calls     []sample
-	month     month // delivered behind them
+	engines    *instance
+	server     *server
+	binary     string
+	env        []string // the connector's own settings
+	settings   []string // some of them, of this demonstration
+	httpURL    string
+	adminAddr  string
+	consoleURL string
+	files      []string // the payloads to deliver
+	calls      []sample
+	month      month // delivered behind them
 }
 
 // runDemo starts the engines and the connector, delivers the samples and shows what came of them in both stores. Then
@@ -74,7 +75,8 @@ func (d *demo) configure(c cache, o runOptions) error {
 	admin, err2 := choosePort("admin-port", o.admin, 9090)
 	key, err3 := secretFile(filepath.Join(c.dir, "secrets", "redact-key"))
 	secret, err4 := secretFile(filepath.Join(c.dir, "secrets", "webhook-secret"))
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	console, err5 := secretFile(filepath.Join(c.dir, "secrets", "console-password"))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return err
 	}
 	dir := filepath.Join(d.engines.state.Data, "postcall")
@@ -88,7 +90,9 @@ func (d *demo) configure(c cache, o runOptions) error {
 		"POSTCALL_ADMIN_ADDR=" + d.adminAddr,
 		"POSTCALL_WEBHOOK_SECRET=" + secret,
 		"POSTCALL_REDACT_KEY=" + key,
+		"POSTCALL_CONSOLE_PASSWORD=" + console,
 	}
+	d.consoleURL = fmt.Sprintf("http://operator:%s@%s/console/", console, d.adminAddr)
 	d.env = append(d.env, d.settings...)
 	for _, v := range d.engines.state.Env {
 		if !strings.HasPrefix(v, testPrefix) {
@@ -183,6 +187,7 @@ func (d *demo) printHelp() {
 	web := in.setting("POSTCALL_TEST_CLICKHOUSE_HTTP")
 	fmt.Printf(`
 Webhook        %s
+Console        %s
 Metrics        http://%s/metrics
 ClickHouse     %s, native %s, user %s
 Elasticsearch  %s
@@ -196,7 +201,7 @@ Three commands to try in another terminal, from here:
   curl "$POSTCALL_ELASTICSEARCH_URL/call-transcripts/_search?q=%s&pretty"
 
 Ctrl-C stops it all.
-`, d.httpURL, d.adminAddr, web, in.setting("POSTCALL_CLICKHOUSE_ADDR"), clickhouseUser, in.setting("POSTCALL_ELASTICSEARCH_URL"),
+`, d.httpURL, d.consoleURL, d.adminAddr, web, in.setting("POSTCALL_CLICKHOUSE_ADDR"), clickhouseUser, in.setting("POSTCALL_ELASTICSEARCH_URL"),
 		d.server.log(), shown(d.envFile()), shown(d.binary), shown(d.files[0]), web, clickhouseUser, d.calls[0].word())
 }
 
