@@ -88,6 +88,9 @@ func FindMetric(name string) (Metric, bool) {
 // View is the name of its view.
 func (m *Metric) View() string { return "metric_" + m.Name }
 
+// SinceView is the name of the view of a metric with Repeats whose parameter since, a day, bounds what it reads.
+func (m *Metric) SinceView() string { return m.View() + "_since" }
+
 // Dimensions are those it can be grouped by.
 func (m *Metric) Dimensions() []Dimension {
 	var can []Dimension

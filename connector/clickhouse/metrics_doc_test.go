@@ -58,10 +58,16 @@ func doc() []byte {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", c.Name, c.Unit, c.Comment, code(strings.NewReplacer("{{others}}", "PARTITION BY tenant, day", ending, "ending").Replace(c.SQL)))
 		}
 		if m.Repeats {
-			fmt.Fprintf(&b, "\nOver calls of known callers that are not outbound; `called_before` and `called_after` say whether another call\nof the same caller began in the %d days before or after.\n", int(RepeatWindow.Hours()/24))
+			fmt.Fprintf(&b, "\nOver calls of known callers that are not outbound; `called_before` and `called_after` say whether another call\nof the same caller began in the %d days before or after.\n"+
+				"A bound on `day` spares this view nothing. With it as a parameter the answer takes a quarter of the time:\n\n```sql\n%s\n```\n",
+				int(RepeatWindow.Hours()/24), sinceQuery(m))
 		}
 	}
 	return b.Bytes()
+}
+
+func sinceQuery(m *Metric) string {
+	return "SELECT * FROM postcall." + m.SinceView() + "(since = today() - 30)"
 }
 
 func code(sql string) string { return "`" + strings.ReplaceAll(sql, "|", `\|`) + "`" }
@@ -85,8 +91,8 @@ func TestMetricsDoc(t *testing.T) {
 // The queries of the documentation work.
 func TestMetricsDocQueries(t *testing.T) {
 	conn, cfg := sampled(t)
-	queries := regexp.MustCompile("(?s)```sql\n(.*?)\n```").FindAllStringSubmatch(docHead, -1)
-	if len(queries) == 0 {
+	queries := regexp.MustCompile("(?s)```sql\n(.*?)\n```").FindAllStringSubmatch(string(doc()), -1)
+	if len(queries) < 4 {
 		t.Fatal("there are none")
 	}
 	for _, q := range queries {

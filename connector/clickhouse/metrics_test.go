@@ -65,6 +65,15 @@ func TestMetricsAreWhatTheyAreByHand(t *testing.T) {
 			if d := cmp.Diff(want[m.Name], got); d != "" || len(got) == 0 {
 				t.Errorf("%s (-by hand +view):\n%s", m.View(), d)
 			}
+			if m.Repeats { // the bound counts calls out, and not a caller's calls before it
+				bound := cfg.Database + "." + m.SinceView()
+				for _, since := range []string{"2000-01-01", "2025-10-02", "2025-10-08"} {
+					whole := readRows(t, conn, "SELECT * FROM "+cfg.Database+"."+m.View()+" WHERE day >= '"+since+"' ORDER BY ALL", nil)
+					if d := cmp.Diff(whole, readRows(t, conn, "SELECT * FROM "+bound+"(since = toDate('"+since+"')) ORDER BY ALL", nil)); d != "" || len(whole) == 0 {
+						t.Errorf("since %s (-view +with the bound within):\n%s", since, d)
+					}
+				}
+			}
 			// The same, asked for as the API does.
 			sql, params, err := m.SQL(Query{Database: cfg.Database, GroupBy: []string{"tenant", "day"}})
 			if err != nil {

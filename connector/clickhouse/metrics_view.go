@@ -5,25 +5,36 @@ import (
 	"strings"
 )
 
-// metricViews returns the definitions of the views: a row for each tenant, day and key.
-func metricViews() ([]source, error) {
-	all := make([]source, len(Metrics))
+// metricViews returns the definitions of the views: a row for each tenant, day and key. A bound on the day can't pass the
+// window of a metric that asks for a caller's other calls: such a metric has a second view, with the bound as its parameter.
+func metricViews() (all []source, err error) {
 	for i := range Metrics {
-		text, err := Metrics[i].ddl()
+		m := &Metrics[i]
+		text, err := m.ddl(m.View(), selection{})
 		if err != nil {
 			return nil, err
 		}
-		all[i] = newSource(0, Metrics[i].View(), text)
+		all = append(all, newSource(0, m.View(), text))
+		if !m.Repeats {
+			continue
+		}
+		const since = "%sday >= {since:Date}"
+		text, err = m.ddl(m.SinceView(), selection{where: []string{fmt.Sprintf(since, "c.")}, near: []string{fmt.Sprintf(since, "") + " - " + repeatInterval}})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, newSource(0, m.SinceView(), text))
 	}
 	return all, nil
 }
 
-func (m *Metric) ddl() (string, error) {
+func (m *Metric) ddl(name string, s selection) (string, error) {
 	dims, err := m.dimensions([]string{"tenant", "day"})
 	if err != nil {
 		return "", err
 	}
-	query, err := m.statement(selection{table: `{{.Table "` + metricSource + `"}}`, dims: dims})
+	s.table, s.dims = `{{.Table "`+metricSource+`"}}`, dims
+	query, err := m.statement(s)
 	if err != nil {
 		return "", err
 	}
@@ -35,7 +46,7 @@ func (m *Metric) ddl() (string, error) {
 		columns = append(columns, columnDDL(c.Name, c.Type, c.Comment))
 	}
 	return fmt.Sprintf("CREATE OR REPLACE VIEW {{.Table %q}}{{.OnCluster}}\n(\n%s\n)\nDEFINER = CURRENT_USER SQL SECURITY DEFINER\nAS %s\nCOMMENT %s;\n",
-		m.View(), strings.Join(columns, ",\n"), query, literal(m.Definition)), nil
+		name, strings.Join(columns, ",\n"), query, literal(m.Definition)), nil
 }
 
 func columnDDL(name, kind, comment string) string {
