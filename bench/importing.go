@@ -15,7 +15,7 @@ import (
 )
 
 // runImport compares `postcall import` of a file with `postcall send` of it, in turns, the plugins frozen until all is on
-// disk: what is compared is the way there. Then it imports o.imported short calls while the pipeline is at work, ended by
+// disk: what is compared is the way there. Then it imports o.imported calls while the pipeline is at work, ended by
 // kill -9 after a third and by Ctrl-C after two, and holds both stores to every one of them, once.
 func runImport(ctx context.Context, o options, st stores, size int, p *report) error {
 	dir, err := os.MkdirTemp(o.dir, "postcall-bench-")
@@ -51,7 +51,7 @@ func runImport(ctx context.Context, o options, st stores, size int, p *report) e
 			return err
 		}
 	}
-	return one("postcall import, ended twice", plan{Size: 1 << 10, Events: o.imported}, func(ctx context.Context, t *target, accepted *atomic.Int64) error {
+	return one("postcall import, ended twice", plan{Size: size, Events: o.imported}, func(ctx context.Context, t *target, accepted *atomic.Int64) error {
 		for i, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 			if err := t.importUntil(ctx, file, int64((i+1)*o.imported/3), sig, accepted); err != nil {
 				return err
@@ -91,12 +91,16 @@ func (t *target) importUntil(ctx context.Context, file string, lines int64, sig 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	var ending error
+	ended := make(chan struct{})
+	go func() {
+		ending = cmd.Wait()
+		close(ended)
+	}()
 	for {
 		select {
-		case err := <-ended:
-			return fmt.Errorf("the import ended before it was to be ended by %v (%w)", sig, err)
+		case <-ended:
+			return fmt.Errorf("the import ended before it was to be ended by %v (%w)", sig, ending)
 		case <-time.After(10 * time.Millisecond):
 		}
 		done, err := linesDone(t.data)
@@ -107,7 +111,7 @@ func (t *target) importUntil(ctx context.Context, file string, lines int64, sig 
 		if done >= lines {
 			say("  %v after %d lines", sig, done)
 			_ = cmd.Process.Signal(sig) // where it has just gone, its end says so
-			_ = <-ended                 // by the signal
+			<-ended
 			return nil
 		}
 	}

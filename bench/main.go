@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string) error {
 	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers, -hop and -import")
 	f.BoolVar(&o.flat, "flat", false, "cost per event from 1,000 to 1,000,000 events of 8 KiB, with stand-ins; a quarter of an hour or more")
 	f.IntVar(&o.backlog, "backlog", 0, "GiB of deliveries that wait while both stand-ins are down, and are loaded after it; 5 take a quarter of an hour")
-	f.IntVar(&o.imported, "import", 0, "postcall import against postcall send, then so many short calls imported and interrupted twice: none lost, none twice")
+	f.IntVar(&o.imported, "import", 0, "postcall import against postcall send, then so many calls imported and interrupted twice: none lost, none twice")
 	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
 	if err := f.Parse(args); err != nil {
 		return err
