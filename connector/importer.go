@@ -95,6 +95,10 @@ func (im *Importer) Prepare(records []ImportRecord) *ImportChunk {
 		return c
 	}
 	p := framer{chunk: c, id: im.id + "-" + strconv.FormatInt(records[0].N, 10), limit: min(frameMaxBytes, im.o.st.maxPayload/2), open: make([][]byte, im.o.st.partitions)}
+	for i := range records {
+		p.room += len(records[i].Body) + deliveryOverhead
+	}
+	p.room = min(p.room/len(p.open)*5/4, p.limit)
 	received := time.Now().UTC().Truncate(time.Millisecond) // as precise as a call's start, which it may stand for
 	for i := range records {
 		r := &records[i]
@@ -162,9 +166,13 @@ type framer struct {
 	chunk *ImportChunk
 	id    string
 	limit int
+	room  int // bytes that a frame is begun with: growing it would copy it a few times
 	open  [][]byte
 	n     int
 }
+
+// deliveryOverhead is about what a frame takes for an event besides its body.
+const deliveryOverhead = 128
 
 func (p *framer) add(d *delivery, partition int) {
 	f := p.open[partition]
@@ -173,7 +181,7 @@ func (p *framer) add(d *delivery, partition int) {
 		f = nil
 	}
 	if f == nil {
-		f = newFrame(nil)
+		f = newFrame(make([]byte, 0, p.room))
 	}
 	p.open[partition] = appendDelivery(f, d)
 	p.chunk.Records++
