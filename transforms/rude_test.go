@@ -2,7 +2,11 @@ package transforms
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,6 +89,7 @@ func TestPluginStoppedFromOutside(t *testing.T) {
 	if err := syscall.Kill(p.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	awaitStop(t, p.PID())
 	if _, err := p.Transform(t.Context(), batchOf("")); !errors.Is(err, ErrPluginTimeout) {
 		t.Errorf("error %v, want ErrPluginTimeout", err)
 	}
@@ -97,4 +102,25 @@ func TestPluginStoppedFromOutside(t *testing.T) {
 	if err != nil || p.Stats().Hung == 0 {
 		t.Errorf("the next calls: %v, stats %+v", err, p.Stats())
 	}
+}
+
+// awaitStop waits until every thread of a process has stopped: until then one of them may still answer.
+func awaitStop(t *testing.T, pid int) {
+	t.Helper()
+	for range 1000 {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		if err != nil || len(threads) == 0 {
+			t.Fatalf("process %d has no threads (%v)", pid, err)
+		}
+		running := slices.ContainsFunc(threads, func(file string) bool {
+			b, err := os.ReadFile(file)
+			_, state, ok := strings.Cut(string(b), ") ")
+			return err != nil || !ok || !strings.HasPrefix(state, "T")
+		})
+		if !running {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("process %d did not stop", pid)
 }
