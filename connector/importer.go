@@ -96,13 +96,12 @@ func (im *Importer) Prepare(records []ImportRecord) *ImportChunk {
 	}
 	p := framer{chunk: c, id: im.id + "-" + strconv.FormatInt(records[0].N, 10), limit: min(frameMaxBytes, im.o.st.maxPayload/2), open: make([][]byte, im.o.st.partitions)}
 	for i := range records {
-		p.room += len(records[i].Body) + deliveryOverhead
+		c.Bytes += int64(len(records[i].Body))
 	}
-	p.room = min(p.room/len(p.open)*5/4, p.limit)
+	p.room = min((int(c.Bytes)+len(records)*deliveryOverhead)/len(p.open)*5/4, p.limit)
 	received := time.Now().UTC().Truncate(time.Millisecond) // as precise as a call's start, which it may stand for
 	for i := range records {
 		r := &records[i]
-		c.Bytes += int64(len(r.Body))
 		if err := r.Err; err != nil {
 			c.Refused = append(c.Refused, ImportRefusal{r.N, err})
 			continue

@@ -140,7 +140,7 @@ func (m *metrics) zero() {
 	for _, outcome := range []string{fateKept, fateDead, fateDropped, fateDamaged} {
 		m.sealed.WithLabelValues(outcome)
 	}
-	for _, stage := range []string{StageWebhook, StageIntake, StageNormalize, StageTransform, StageSeal, StageLoad} {
+	for _, stage := range deadStages {
 		m.dead.WithLabelValues(stage, "")
 	}
 	for _, code := range []string{"200", "503"} {

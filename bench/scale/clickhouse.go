@@ -66,14 +66,22 @@ func (t *took) least(o took) {
 
 const cpuSQL = "SELECT value / 1e6 FROM system.events WHERE event = 'OSCPUVirtualTimeMicroseconds'"
 
-// time runs a statement once. Its CPU seconds are all that the server used meanwhile.
-func (s *server) time(ctx context.Context, sql string, set url.Values) (t took, err error) {
+// time runs a statement once.
+func (s *server) time(ctx context.Context, sql string, set url.Values) (took, error) {
+	return s.timed(ctx, func() error {
+		_, err := s.query(ctx, sql, set)
+		return err
+	})
+}
+
+// timed calls f. The CPU seconds are all that the server used meanwhile.
+func (s *server) timed(ctx context.Context, f func() error) (t took, err error) {
 	before, err := s.number(ctx, cpuSQL)
 	if err != nil {
 		return t, err
 	}
 	start := time.Now()
-	if _, err := s.query(ctx, sql, set); err != nil {
+	if err := f(); err != nil {
 		return t, err
 	}
 	t.seconds = time.Since(start).Seconds()

@@ -98,17 +98,8 @@ func (s *server) loadAlone(ctx context.Context, l *loader.Loader, events []trans
 	return s.load(ctx, l, events)
 }
 
-func (s *server) load(ctx context.Context, l *loader.Loader, events []transforms.Event) (t took, err error) {
-	before, err := s.number(ctx, cpuSQL)
-	if err != nil {
-		return t, err
-	}
-	start := time.Now()
-	if err := l.Load(ctx, connector.Batch{Token: fmt.Sprintf("scale-%d", start.UnixNano()), Events: events}); err != nil {
-		return t, err
-	}
-	t.seconds = time.Since(start).Seconds()
-	after, err := s.number(ctx, cpuSQL)
-	t.cpu = after - before
-	return t, err
+func (s *server) load(ctx context.Context, l *loader.Loader, events []transforms.Event) (took, error) {
+	return s.timed(ctx, func() error {
+		return l.Load(ctx, connector.Batch{Token: fmt.Sprintf("scale-%d", time.Now().UnixNano()), Events: events})
+	})
 }

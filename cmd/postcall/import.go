@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -69,19 +67,10 @@ type importing struct {
 // shownRefusals bounds the refused records that are named one by one.
 const shownRefusals = 20
 
-// calmCollector collects garbage less often than Go does by default, within bounds that leave room beside serve. GOGC and
-// GOMEMLIMIT still overrule it. What an import holds is a few chunks, so that Go would collect all the time: a fifth of its CPU.
-func calmCollector() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(192 << 20)
-	}
-}
-
 func (im *importing) run(ctx context.Context, files []string, rejects string) (err error) {
-	calmCollector()
+	// What an import holds is a few chunks, so that Go would collect all the time, for a fifth of the CPU. The bound leaves room
+	// beside serve.
+	collect(400, 192<<20)
 	inputs, total, err := openInputs(files, im.stdin)
 	defer closeInputs(inputs)
 	if err != nil {

@@ -74,16 +74,21 @@ func serve(ctx context.Context, stderr io.Writer) error {
 	return c.Run(ctx)
 }
 
-// tuneMemory collects garbage sooner than Go's defaults, which GOGC and GOMEMLIMIT still overrule. Buffers of batches come
+// tuneMemory collects garbage sooner than Go's defaults. Buffers of batches come
 // and go: at 50 % collecting them costs a few per cent of CPU and saves a fifth of the memory. Under a backlog JetStream
 // keeps the blocks that it read or wrote for 10 s, as far as memory is not short: the soft limit makes it short, and the
 // memory flat (bench/RESULTS.md).
 func tuneMemory(cfg connector.Config) {
+	collect(50, 128<<20+max(int64(cfg.Intake.MaxInFlight)-64<<20, 0))
+}
+
+// collect sets how often garbage is collected and the soft limit of memory in bytes, which GOGC and GOMEMLIMIT overrule.
+func collect(percent int, limit int64) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(percent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(128<<20 + max(int64(cfg.Intake.MaxInFlight)-64<<20, 0))
+		debug.SetMemoryLimit(limit)
 	}
 }
 

@@ -88,8 +88,8 @@
 // takes 10 s a day for ten million calls.
 //
 // The copy costs an insert 6 to 8 ms, on an idle machine, however many rows it has, since it is a second part that is synced;
-// what that is of a batch is in docs/scale.md. optimize_on_insert = 0 gives back about as much: in a batch each call is there once, and FINAL
-// would find two.
+// what that is of a batch is in docs/scale.md. optimize_on_insert = 0 gives back about as much: in a batch each call is there
+// once, and FINAL would find two.
 //
 // It has transforms too, since the API counts calls that a redaction went through alone, which is a condition in each of its
 // questions. They are 45 KiB of a million calls. Before, such a question read calls; a million calls of a year in 5 and 10 parts,

@@ -18,8 +18,7 @@ func metricViews() (all []source, err error) {
 		if !m.Repeats {
 			continue
 		}
-		const since = "%sday >= {since:Date}"
-		text, err = m.ddl(m.SinceView(), selection{where: []string{fmt.Sprintf(since, "c.")}, near: []string{fmt.Sprintf(since, "") + " - " + repeatInterval}})
+		text, err = m.ddl(m.SinceView(), selection{where: []string{"c.day >= {since:Date}"}, near: []string{"day >= {since:Date} - " + repeatInterval}})
 		if err != nil {
 			return nil, err
 		}
