@@ -101,7 +101,7 @@ func (a *admin) watch(ctx context.Context) error {
 func (a *admin) look(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+	for _, name := range callStreams {
 		st, err := a.st.js.Stream(ctx, name)
 		if err != nil {
 			return

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -148,7 +149,7 @@ func attachStreams(ctx context.Context, dir, url string, opts ...nats.Option) (_
 	if err := s.connect(url, opts...); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused, streamErased} {
+	for _, name := range append(slices.Clone(callStreams), streamErased) {
 		st, err := s.js.Stream(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("open stream %s (`postcall serve` makes it at its first start): %w", name, err)

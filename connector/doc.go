@@ -7,7 +7,7 @@
 //	  ── stream POSTCALL_INTAKE, subjects postcall.intake.<p> ──
 //	  seal.go       normalize and transform (seal_transform.go, normalize.go, chain.go), one sealed batch (sealed.go); its header is the position
 //	  ── stream POSTCALL_BATCHES, subjects postcall.batches.<p> ──
-//	  sink.go       one durable consumer per store: retry, pause, bisect, dead-letter (dead.go)
+//	  sink.go       one durable consumer per store: retry, pause (sink_pause.go), bisect, dead-letter (dead.go)
 //	  ── Loader: connector/clickhouse, connector/elastic ──
 //
 // Around it: tracing.go (from the webhook to the stores), position.go (where a partition stands), retain.go, guard.go,

@@ -48,7 +48,7 @@ func (s *streams) shred(ctx context.Context, stream jetstream.Stream, seq uint64
 
 // noteShreds has the files of all streams that hold calls cleaned at the next start.
 func (s *streams) noteShreds() error {
-	for _, name := range []string{streamIntake, streamBatches, streamDead, streamRefused} {
+	for _, name := range callStreams {
 		if err := s.noteShred(name); err != nil {
 			return err
 		}

@@ -35,6 +35,9 @@ const (
 	subjectDead    = "postcall.dead."
 )
 
+// callStreams are the streams that hold calls. The erasure list holds hashes.
+var callStreams = []string{streamIntake, streamBatches, streamDead, streamRefused}
+
 const (
 	// embeddedMaxPayload is the largest message of the embedded server.
 	embeddedMaxPayload = 8 << 20
