@@ -215,13 +215,7 @@ func TestWhatTheAPIReadsWithRestartsIt(t *testing.T) {
 }
 
 func TestWrongValuesOfTheAPIAreRefusedByTheirKey(t *testing.T) {
-	f := func(want string, args ...string) {
-		t.Helper()
-		_, stderr, err := helm(append([]string{"-f", withAPI}, args...)...)
-		if err == nil || !strings.Contains(stderr, want) || strings.Contains(stderr, "hunter2") {
-			t.Errorf("%v: refused = %t, want a message with %q, got:\n%s", args, err != nil, want, stderr)
-		}
-	}
+	f := refusing(t, withAPI)
 	f("config.api.clickhouseAddr and config.api.elasticsearchUrl are empty", "--set", "config.api.clickhouseAddr=null,config.api.elasticsearchUrl=null")
 	f("config.api.clickhouseUsername is empty", "--set", "config.api.clickhouseUsername=")
 	f("config.api.clickhouseUsername is config.clickhouse.username, which writes", "--set", "config.api.clickhouseUsername=writer")
