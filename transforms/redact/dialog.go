@@ -2,20 +2,39 @@ package redact
 
 // dialog is what the turns before tell about the one being searched.
 type dialog struct {
+	heard
+	words []uint64 // the last answer, if it was words
+}
+
+// heard is the part of a dialog that can be compared. What can't tell anything any more is at rest in it, so that a search
+// that was here before with the same in mind is known by it.
+type heard struct {
 	want    kinds // asked for, and not given yet
 	age     int   // turns since
 	open    kind  // a value that was given in part
 	have    int   // how much of it
 	openAge int
+	group   int  // of its parts
 	last    kind // the last value given by the caller
 	lastAge int
-	prev    uint8    // role of the turn before
-	asked   kinds    // of the last question, given or not
-	group   int      // of the parts of the value
-	words   []uint64 // the last answer, if it was words
+	prev    uint8 // role of the turn before
 }
 
-func (d *dialog) reset() { *d = dialog{lastAge: 99, prev: roleText, words: d.words[:0]} }
+func (d *dialog) reset() { *d = dialog{heard: heard{lastAge: lastTurns + 1, prev: roleText}, words: d.words[:0]} }
+
+// rest ends what is too long ago to tell anything.
+func (d *dialog) rest() {
+	if d.age = min(d.age, wantTurns+1); d.age > wantTurns {
+		d.want = 0
+	}
+	if d.openAge > openTurns {
+		d.open = noKind
+	}
+	if d.open == noKind {
+		d.have, d.openAge, d.group = 0, 0, 0
+	}
+	d.lastAge = min(d.lastAge, lastTurns+1)
+}
 
 const (
 	wantTurns = 7 // how long a question stands
@@ -274,7 +293,7 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 		}
 		switch {
 		case ask != 0 && q:
-			d.want, d.age, d.asked = ask, 0, ask
+			d.want, d.age = ask, 0
 			if !ask.has(d.open) {
 				d.open = noKind
 			}
@@ -287,12 +306,7 @@ func (d *dialog) after(s *scan, t *textInfo, first int) {
 		d.want |= ask
 		d.age = 0
 	}
-	if d.age > wantTurns {
-		d.want = 0
-	}
-	if d.openAge > openTurns {
-		d.open = noKind
-	}
+	d.rest()
 	d.prev = t.role
 }
 

@@ -238,7 +238,11 @@ func FuzzRedact(f *testing.F) {
 			t.Fatalf("twice is not once without fields: %+v, then %+v, then %+v", c, once, again)
 		}
 		end := 0
-		for i, s := range e.Find(c) {
+		spans := e.Find(c)
+		if every := everyRound(e, c); !sameSpans(spans, every) {
+			t.Fatalf("found %+v, and %+v where every text is searched in every round", spans, every)
+		}
+		for i, s := range spans {
 			if i > 0 && s.Text == 0 && s.Start < end || s.End <= s.Start || s.End > len(c.Text(s.Text)) {
 				t.Fatalf("span %+v", s)
 			}

@@ -17,6 +17,9 @@ type textInfo struct {
 	lo, hi int // tokens
 	role   uint8
 	raw    bool // nothing is capitalized
+
+	before, behind heard // what the dialog had in mind when the text was last searched, and what it had then
+	same           bool  // the tokens are those that were searched last, and nothing was found in them
 }
 
 // found is a value of a round, by tokens.
@@ -46,8 +49,10 @@ type scan struct {
 	found  []found
 	spans  []Span
 	known  known
+	emails int // known when the texts were last searched
 	dialog dialog
-	groups int // of values that are said in parts
+	groups int  // of values that are said in parts
+	again  bool // a test: search every text in every round
 }
 
 func (e *Engine) open(c *Call) *scan {
@@ -101,13 +106,25 @@ func (e *Engine) close(s *scan) {
 const maxRounds = 12
 
 // all searches the call until no text yields another value: what is found becomes a tag, and a text with tags in it is
-// searched just like one that came with them.
+// searched just like one that came with them. A text that yielded nothing yields nothing again as long as it, the known
+// addresses and what the dialog has in mind before it are the same.
 func (s *scan) all() {
 	for round := range maxRounds {
 		s.found = s.found[:0]
 		s.dialog.reset()
+		known := s.emails
+		s.emails = len(s.known.emails)
 		for i := range s.texts {
+			t := &s.texts[i]
+			answer := len(s.dialog.words) > 0
+			last := i == len(s.texts)-1 // whose cues the sweep reads
+			if t.same && !s.again && !answer && !last && s.emails == known && t.before == s.dialog.heard {
+				s.dialog.heard = t.behind
+				continue
+			}
+			t.before = s.dialog.heard
 			s.detect(i)
+			t.behind, t.same = s.dialog.heard, !answer
 		}
 		s.sweep(round)
 		if len(s.found) == 0 {
@@ -176,6 +193,7 @@ func (s *scan) collapse() {
 				s.spans = append(s.spans, s.span(v))
 				tag := token{start: s.toks[v.a].start, end: s.toks[v.b-1].end, kind: tTag, gap: s.toks[v.a].gap, mark: v.kind}
 				s.toks[out] = tag
+				t.same = false
 				k, out, f = v.b, out+1, f+1
 				continue
 			}

@@ -131,7 +131,11 @@ func (s *scan) sweepText(t *textInfo) {
 			}
 		}
 		if w.kind == tWord && k.bloom[w.hash&63] && w.flags&(fKnown|fWeakKnown) == 0 {
-			if w.flags |= k.flags(w.hash) &^ fKeep; w.flags&fKnown != 0 {
+			if f := k.flags(w.hash) &^ fKeep; f != 0 {
+				w.flags |= f
+				t.same = false
+			}
+			if w.flags&fKnown != 0 {
 				s.mark(i, i+1, kPerson, "known")
 			}
 		}
