@@ -328,8 +328,8 @@ func (s *scan) zipNext(t *textInfo, i int) bool {
 	if i >= t.hi || !s.numeric(i, t.hi) {
 		return false
 	}
-	var r run
-	s.readRun(&r, i, min(t.hi, i+12))
+	r := &s.next
+	s.readRun(r, i, min(t.hi, i+12))
 	return r.digits >= 5 && (len(r.elems) > 0 && (r.elems[0].what != eWritten || r.elems[0].n == 5))
 }
 
@@ -365,8 +365,5 @@ func (s *scan) addresses(t *textInfo) {
 		case w.len() <= 2 && i+1 < t.hi && s.toks[i+1].kind == tNumber && s.toks[i+1].gap == gapNone:
 			s.postcode(t, i)
 		}
-	}
-	if !t.raw {
-		s.foreign(t)
 	}
 }

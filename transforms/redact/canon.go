@@ -12,19 +12,19 @@ func (s *scan) canonical(f *found) string {
 		return s.plain(f, 0)
 	}
 	var b []byte
-	var r run
+	r := &s.next
 	for i := f.a; i < f.b; {
 		if !s.starts(i, f.b) && !s.numeric(i, f.b) {
 			i++
 			continue
 		}
-		s.readRun(&r, i, f.b)
+		s.readRun(r, i, f.b)
 		if len(r.elems) == 0 {
 			i++
 			continue
 		}
 		if f.kind == kDOB {
-			if d := isoDate(&r); d != "" {
+			if d := isoDate(r); d != "" {
 				return d
 			}
 		}
@@ -41,7 +41,7 @@ func (s *scan) canonical(f *found) string {
 // plain writes the words of a value with the separator between them; said numbers and symbols become what they say.
 func (s *scan) plain(f *found, sep byte) string {
 	var b strings.Builder
-	var r run
+	r := &s.next
 	for i := f.a; i < f.b; {
 		w := &s.toks[i]
 		if w.kind == tWord && w.flags&fFiller != 0 && w.ch == 0 {
@@ -58,7 +58,7 @@ func (s *scan) plain(f *found, sep byte) string {
 		}
 		if w.kind == tWord && (w.class == nDigit || w.class == nTeen || w.class == nTens || w.class == nRepeat) && s.starts(i, f.b) {
 			r.reset(i)
-			if n := s.readElem(&r, i, f.b, 0); n > 0 {
+			if n := s.readElem(r, i, f.b, 0); n > 0 {
 				b.Write(r.canon)
 				i += n
 				continue

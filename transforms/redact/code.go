@@ -104,7 +104,7 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) (end, total int) {
 	b := r.b
 	total = r.digits + r.letters
 	sz := &s.eng.sizes[k]
-	var next run
+	next := &s.next
 	for range 6 {
 		if total >= max(sz.whole, sz.other) {
 			return b, total
@@ -121,8 +121,8 @@ func (s *scan) bridge(t *textInfo, r *run, k kind) (end, total int) {
 				for hi < t.hi && hi < i+40 && !s.taken(hi) {
 					hi++
 				}
-				s.readRun(&next, i, hi)
-				if len(next.elems) == 0 || next.month || next.digits < 2 && next.b < t.hi || s.negative(t, &next) || next.scale {
+				s.readRun(next, i, hi)
+				if len(next.elems) == 0 || next.month || next.digits < 2 && next.b < t.hi || s.negative(t, next) || next.scale {
 					break
 				}
 				if next.digits+next.letters+total > sz.max+2 {

@@ -20,7 +20,9 @@ type heard struct {
 	prev    uint8 // role of the turn before
 }
 
-func (d *dialog) reset() { *d = dialog{heard: heard{lastAge: lastTurns + 1, prev: roleText}, words: d.words[:0]} }
+func (d *dialog) reset() {
+	*d = dialog{heard: heard{lastAge: lastTurns + 1, prev: roleText}, words: d.words[:0]}
+}
 
 // rest ends what is too long ago to tell anything.
 func (d *dialog) rest() {

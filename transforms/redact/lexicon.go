@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,14 +79,18 @@ func (e entry) first() uint32 { return e.flags >> firstShift & tierMask }
 func (e entry) last() uint32  { return e.flags >> lastShift & tierMask }
 func (e entry) word() uint32  { return e.flags >> wordShift & tierMask }
 
-// lexicon maps the hash of a word to its entry: open addressing, the words themselves are not kept.
+// lexicon holds the words of all lists, and the phrases that begin with them.
 type lexicon struct {
-	keys  []uint64
-	vals  []entry
-	mask  uint64
-	n     int
-	cues  map[uint64][]phrase
-	names map[uint64][]phrase
+	table[entry]
+	cues, names table[[]phrase]
+}
+
+// table maps the hash of a word to what is known of it: open addressing, the words themselves are not kept.
+type table[V any] struct {
+	keys []uint64
+	vals []V
+	mask uint64
+	n    int
 }
 
 // phrase is a row of words that a value follows.
@@ -107,55 +112,50 @@ func hashWord(s string) uint64 {
 	return h
 }
 
-func (l *lexicon) slot(h uint64) *entry {
-	for i := (h ^ h>>29) & l.mask; ; i = (i + 1) & l.mask {
-		switch l.keys[i] {
+func newTable[V any](size int) table[V] {
+	return table[V]{keys: make([]uint64, size), vals: make([]V, size), mask: uint64(size - 1)}
+}
+
+// slot returns what is known of a word, nil if nothing is.
+func (t *table[V]) slot(h uint64) *V {
+	for i := (h ^ h>>29) & t.mask; ; i = (i + 1) & t.mask {
+		switch t.keys[i] {
 		case h:
-			return &l.vals[i]
+			return &t.vals[i]
 		case 0:
 			return nil
 		}
 	}
 }
 
-func (l *lexicon) get(h uint64) entry {
-	if e := l.slot(h); e != nil {
-		return *e
+// get returns what is known of a word, or the zero value.
+func (t *table[V]) get(h uint64) (v V) {
+	if p := t.slot(h); p != nil {
+		v = *p
 	}
-	return entry{}
+	return v
 }
 
-// put returns the entry of the word to be changed; the table grows as needed.
-func (l *lexicon) put(word string) *entry {
-	if l.n*2 >= len(l.keys) {
-		l.grow()
-	}
-	h := hashWord(word)
-	for i := (h ^ h>>29) & l.mask; ; i = (i + 1) & l.mask {
-		if l.keys[i] == h {
-			return &l.vals[i]
-		}
-		if l.keys[i] == 0 {
-			l.keys[i] = h
-			l.n++
-			return &l.vals[i]
+// put returns the value of the word to be changed; the table grows as needed.
+func (t *table[V]) put(h uint64) *V {
+	if t.n*2 >= len(t.keys) {
+		old := *t
+		*t = newTable[V](2 * len(old.keys))
+		for k, h := range old.keys {
+			if h != 0 {
+				*t.put(h) = old.vals[k]
+			}
 		}
 	}
-}
-
-func (l *lexicon) grow() {
-	keys, vals := l.keys, l.vals
-	size := max(1<<18, 2*len(keys))
-	l.keys, l.vals, l.mask = make([]uint64, size), make([]entry, size), uint64(size-1)
-	for k, h := range keys {
-		if h == 0 {
-			continue
+	for i := (h ^ h>>29) & t.mask; ; i = (i + 1) & t.mask {
+		if t.keys[i] == h {
+			return &t.vals[i]
 		}
-		i := (h ^ h>>29) & l.mask
-		for l.keys[i] != 0 {
-			i = (i + 1) & l.mask
+		if t.keys[i] == 0 {
+			t.keys[i] = h
+			t.n++
+			return &t.vals[i]
 		}
-		l.keys[i], l.vals[i] = h, vals[k]
 	}
 }
 
@@ -175,7 +175,7 @@ func (l *lexicon) tiered(file string, shift int) error {
 		if w := in.Text(); w[0] == '#' {
 			tier = uint32(w[1] - '0')
 		} else {
-			l.put(w).flags |= tier << shift
+			l.put(hashWord(w)).flags |= tier << shift
 		}
 	}
 	return in.Err()
@@ -223,7 +223,7 @@ func (l *lexicon) load(r io.Reader) error {
 func (l *lexicon) list(list, words string) error {
 	if flag := flagLists[list]; flag != 0 {
 		for w := range strings.FieldsSeq(words) {
-			l.put(foldWord(w)).flags |= flag
+			l.put(hashWord(foldWord(w))).flags |= flag
 		}
 		return nil
 	}
@@ -233,13 +233,13 @@ func (l *lexicon) list(list, words string) error {
 			return fmt.Errorf("unknown type %q", t)
 		}
 		for p := range strings.SplitSeq(words, "|") {
-			l.phrase(l.cues, p, fCue, k.bit())
+			l.phrase(&l.cues, p, fCue, k.bit())
 		}
 		return nil
 	}
 	if list == "name" {
 		for p := range strings.SplitSeq(words, "|") {
-			l.phrase(l.names, p, fNameCue, 0)
+			l.phrase(&l.names, p, fNameCue, 0)
 		}
 		return nil
 	}
@@ -256,7 +256,7 @@ func (l *lexicon) numbers(list, words string) error {
 		if !ok || value == "" {
 			return fmt.Errorf("%q has no value", w)
 		}
-		e := l.put(foldWord(word))
+		e := l.put(hashWord(foldWord(word)))
 		n, err := strconv.Atoi(value)
 		switch {
 		case list == "homophone" && err == nil:
@@ -276,24 +276,25 @@ func (l *lexicon) numbers(list, words string) error {
 	return nil
 }
 
-func (l *lexicon) phrase(m map[uint64][]phrase, text string, flag uint32, k kinds) {
+func (l *lexicon) phrase(to *table[[]phrase], text string, flag uint32, k kinds) {
 	var ws []uint64
 	for w := range strings.FieldsSeq(text) {
-		w = foldWord(w)
-		ws = append(ws, hashWord(w))
-		l.put(w)
+		h := hashWord(foldWord(w))
+		ws = append(ws, h)
+		l.put(h)
 	}
 	if len(ws) == 0 {
 		return
 	}
 	l.slot(ws[0]).flags |= flag
-	for i := range m[ws[0]] { // the same words can tell of two types
-		if p := &m[ws[0]][i]; len(p.words) == len(ws)-1 && equal(p.words, ws[1:]) {
+	ps := to.put(ws[0])
+	for i := range *ps { // the same words can tell of two types
+		if p := &(*ps)[i]; len(p.words) == len(ws)-1 && equal(p.words, ws[1:]) {
 			p.kinds |= k
 			return
 		}
 	}
-	m[ws[0]] = append(m[ws[0]], phrase{ws[1:], k})
+	*ps = append(*ps, phrase{ws[1:], k})
 }
 
 func equal(a, b []uint64) bool {
@@ -307,10 +308,26 @@ func equal(a, b []uint64) bool {
 
 func foldWord(w string) string { return strings.ReplaceAll(fold(w), "'", "") }
 
+// hashFolded is hashWord(foldWord(w)), without a copy of words that only an apostrophe makes long.
+func hashFolded(w string) uint64 {
+	h := uint64(hashSeed)
+	for i := 0; i < len(w); i++ {
+		switch c := w[i]; {
+		case c == '\'':
+		case c < 0x80:
+			h = (h ^ uint64(lower(c))) * hashPrime
+		case strings.HasPrefix(w[i:], "’"):
+			i += len("’") - 1
+		default:
+			return hashWord(foldWord(w))
+		}
+	}
+	return h
+}
+
 // baseLexicon holds the name and word lists, which every engine shares.
 var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
-	l := &lexicon{}
-	l.grow()
+	l := &lexicon{table: newTable[entry](1 << 18)}
 	for _, f := range []struct {
 		name  string
 		shift int
@@ -332,8 +349,8 @@ func newLexicon(languages []string) (*lexicon, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lexicon{mask: base.mask, n: base.n, cues: map[uint64][]phrase{}, names: map[uint64][]phrase{}}
-	l.keys, l.vals = append(l.keys, base.keys...), append(l.vals, base.vals...)
+	l := &lexicon{base.table, newTable[[]phrase](1 << 9), newTable[[]phrase](1 << 6)}
+	l.keys, l.vals = slices.Clone(l.keys), slices.Clone(l.vals)
 	for _, name := range languages {
 		if err := l.language(name); err != nil {
 			return nil, err

@@ -53,7 +53,7 @@ var hMs = hashWord("ms")
 
 // cuedName marks the name behind the phrase that begins at i.
 func (s *scan) cuedName(t *textInfo, i int) bool {
-	n, _ := s.match(s.eng.lex.names[s.toks[i].hash], i, t.hi)
+	n, _ := s.match(s.eng.lex.names.get(s.toks[i].hash), i, t.hi)
 	if n == 0 {
 		return false
 	}

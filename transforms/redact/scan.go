@@ -16,7 +16,8 @@ type textInfo struct {
 	s      string
 	lo, hi int // tokens
 	role   uint8
-	raw    bool // nothing is capitalized
+	raw    bool  // nothing is capitalized
+	has    marks // what detectors look for; values that are found take nothing from it
 
 	before, behind heard // what the dialog had in mind when the text was last searched, and what it had then
 	same           bool  // the tokens are those that were searched last, and nothing was found in them
@@ -46,6 +47,7 @@ type scan struct {
 	ti     int
 	cues   []cue
 	run    run
+	next   run // behind run
 	found  []found
 	spans  []Span
 	known  known
@@ -67,7 +69,7 @@ func (e *Engine) open(c *Call) *scan {
 		}
 		s.tokenize(t.s)
 		t.hi = len(s.toks)
-		t.raw = isRaw(s.toks[t.lo:t.hi])
+		t.raw, t.has = survey(s.toks[t.lo:t.hi])
 		s.texts = append(s.texts, t)
 	}
 	return s
@@ -81,13 +83,59 @@ func roleOf(r string) uint8 {
 	return roleUser
 }
 
-func isRaw(toks []token) bool {
+// marks tell what a text has, so that nobody looks in it for what can't be there.
+type marks uint8
+
+const (
+	hasAt      marks = 1 << iota // a written @ or colon
+	hasDot                       // a dot that is said, or joins what is before and behind it
+	hasSaidDot                   // a dot that is said, or stands alone
+	hasNumber                    // a number that is written
+	hasNumeric                   // or said
+	hasUnit                      // "Apt"
+	hasProvider
+)
+
+// survey tells what a text has, and whether nothing in it is capitalized.
+func survey(toks []token) (raw bool, has marks) {
+	raw = true
 	for i := range toks {
-		if toks[i].kind == tWord && toks[i].caps != capNone {
-			return false
+		t := &toks[i]
+		switch t.kind {
+		case tWord:
+			if t.caps != capNone {
+				raw = false
+				if t.flags&fApt != 0 {
+					has |= hasUnit
+				}
+			}
+			switch t.class {
+			case nNone:
+			case nDigit, nTeen, nTens, nRepeat:
+				has |= hasNumeric
+			case nSymbol:
+				if t.val == '.' {
+					has |= hasDot | hasSaidDot
+				}
+			}
+			if t.flags&fProvider != 0 {
+				has |= hasProvider
+			}
+		case tNumber:
+			has |= hasNumber | hasNumeric
+		case tSymbol:
+			switch {
+			case t.ch == '@' || t.ch == ':':
+				has |= hasAt
+			case t.ch != '.' || i+1 >= len(toks):
+			case t.gap == gapNone && toks[i+1].gap == gapNone:
+				has |= hasDot
+			case t.gap != gapNone && toks[i+1].gap != gapNone:
+				has |= hasSaidDot
+			}
 		}
 	}
-	return true
+	return raw, has
 }
 
 // maxKept is how many tokens a scan keeps room for: one huge call must not hold memory for good.
@@ -238,15 +286,29 @@ func (s *scan) detect(i int) {
 	s.ti, s.text = i, t.s
 	first := len(s.found)
 	s.findCues(t)
-	s.web(t)
+	if t.has&hasAt != 0 {
+		s.web(t)
+	}
 	if len(s.known.emails) > 0 {
 		s.knownEmails(t)
 	}
-	s.spokenURLs(t)
-	s.spokenEmails(t)
+	if t.has&hasDot != 0 {
+		s.spokenURLs(t)
+	}
+	if t.has&hasSaidDot != 0 {
+		s.spokenEmails(t)
+	}
+	if t.has&hasProvider != 0 {
+		s.domainsWithoutAt(t)
+	}
 	s.askedAddress(t)
 	s.codes(t)
-	s.addresses(t)
+	if t.has&(hasNumeric|hasUnit) != 0 {
+		s.addresses(t)
+	}
+	if t.has&hasNumber != 0 && !t.raw {
+		s.foreign(t)
+	}
 	s.answers(t)
 	s.cuedWords(t)
 	s.names(t)
@@ -262,7 +324,7 @@ func (s *scan) findCues(t *textInfo) {
 			continue
 		}
 		tok.flags &^= fCueHere
-		if n, k := s.match(s.eng.lex.cues[tok.hash], i, t.hi); n > 0 {
+		if n, k := s.match(s.eng.lex.cues.get(tok.hash), i, t.hi); n > 0 {
 			s.cues = append(s.cues, cue{a: i, b: i + n, kinds: k})
 			tok.flags |= fCueHere
 			for i++; n > 1; n-- {

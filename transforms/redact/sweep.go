@@ -113,7 +113,7 @@ func (s *scan) sweepText(t *textInfo) {
 			}
 		}
 		if len(k.emails) > 0 && w.kind != tSymbol {
-			if end := s.said(t, i); end > i {
+			if end := s.said(t, i, s.emails); end > i {
 				i = end
 				continue
 			}
@@ -223,7 +223,7 @@ func (r *run) cover(a, b int) (first, last int) {
 func (s *scan) knownEmails(t *textInfo) {
 	for i := t.lo; i < t.hi; i++ {
 		if w := &s.toks[i]; w.kind != tSymbol && !s.taken(i) && s.known.starts[lower(s.text[w.start])] {
-			if end := s.said(t, i); end > i {
+			if end := s.said(t, i, 0); end > i {
 				s.dialog.value(s, t, kEmail, 60)
 				i = end - 1
 			}
@@ -231,25 +231,30 @@ func (s *scan) knownEmails(t *textInfo) {
 	}
 }
 
-// said marks a known address or a spelled name that begins at token i, however it is said.
-func (s *scan) said(t *textInfo, i int) int {
+// said marks a known address or a spelled name that begins at token i, however it is said. Those before the index from
+// were sought already by the letter that the token begins with.
+func (s *scan) said(t *textInfo, i, from int) int {
 	w := &s.toks[i]
 	c := lower(s.text[w.start])
 	switch w.class {
+	case nNone:
 	case nDigit:
-		if '0'+w.val != c && s.known.starts['0'+w.val] {
+		if from = 0; '0'+w.val != c && s.known.starts['0'+w.val] {
 			c = '0' + w.val
 		}
 	case nTeen, nTens:
-		c = '0' + w.val/10
+		c, from = '0'+w.val/10, 0
 	case nNato:
-		c = w.val
+		c, from = w.val, 0
 	}
 	if !s.known.starts[c] {
 		return 0
 	}
-	for k := range s.known.emails {
+	for k := from; k < len(s.known.emails); k++ {
 		v := &s.known.emails[k]
+		if v.kind == kPerson && w.len() > 1 && w.class != nNato { // who spells begins with a letter
+			continue
+		}
 		if end := s.saying(t, i, v); end > i && s.mark(i, end, v.kind, "known") {
 			return end
 		}

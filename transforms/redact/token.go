@@ -230,8 +230,7 @@ func (s *scan) longWord(text string, i, j int, h uint64, t *token) (int, bool) {
 		n := apostrophe(text[end:])
 		if n > 0 && end+n < len(text) {
 			if r, _ := utf8.DecodeRuneInString(text[end+n:]); unicode.IsLetter(r) && end > i {
-				w := foldWord(text[i : end+n+wordLen(text[end+n:])])
-				hw := hashWord(w)
+				hw := hashFolded(text[i : end+n+wordLen(text[end+n:])])
 				if e := s.eng.lex.slot(hw); e != nil || s.known.bloom[hw&63] && s.known.flags(hw) != 0 {
 					end += n
 					plain = false
@@ -257,7 +256,7 @@ func (s *scan) longWord(text string, i, j int, h uint64, t *token) (int, bool) {
 	if plain || end == j {
 		return 0, false
 	}
-	t.hash = hashWord(foldWord(text[i:end]))
+	t.hash = hashFolded(text[i:end])
 	t.entry = s.eng.lex.get(t.hash)
 	r, _ := utf8.DecodeRuneInString(text[i:])
 	if unicode.IsUpper(r) {

@@ -199,7 +199,6 @@ func (s *scan) spokenEmails(t *textInfo) {
 		s.dialog.value(s, t, kEmail, 60)
 		i = b
 	}
-	s.domainsWithoutAt(t)
 }
 
 // atBefore returns the "at" of the address whose domain holds the dot at i, or -1.
