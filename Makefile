@@ -156,6 +156,7 @@ bin/hop:
 bench: build bin/local ## load the built program, with stand-ins and with real stores, and a hop through a plugin (HOPS: other ones); PEERS=1 adds Redpanda Connect
 	go build -C bench -o ../bin/bench .
 	bin/bench
+	bin/bench -stages
 	go test ./connector -run '^$$' -bench 'Receive|Reading'
 	$(MAKE) --no-print-directory bin/hop
 	go test ./transforms -run '^$$' -bench Hop -args -plugins '$(HOPS)'

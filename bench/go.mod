@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/ClickHouse/ch-go v0.74.0
+	github.com/google/pprof v0.0.0-20260302011040-a15ffb7f9dcc
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/postcall/postcall v0.0.0
 )

@@ -23,6 +23,7 @@ type plan struct {
 	Rate    float64       `json:"rate"`    // deliveries a second, at even distances; 0 is a closed loop
 	Frozen  bool          `json:"frozen"`  // the plugins, until the last delivery is answered
 	Outage  bool          `json:"outage"`  // of both stores, until the last delivery is answered
+	Stages  bool          `json:"stages"`  // profiles are taken
 	Env     []string      `json:"env,omitempty"`
 	Timeout time.Duration `json:"-"` // of one delivery
 

@@ -20,7 +20,7 @@ type options struct {
 	config, hop                  string
 	events, senders, rounds      int
 	rate                         float64
-	peers, flat                  bool
+	peers, flat, stages          bool
 	backlog, imported            int
 }
 
@@ -57,6 +57,7 @@ func run(ctx context.Context, args []string) error {
 	f.StringVar(&o.hop, "hop", "", "comma-separated paths of plugins: what one more of them costs, with stand-ins, at each of -sizes")
 	f.IntVar(&o.rounds, "rounds", 2, "turns of -peers, -hop and -import")
 	f.BoolVar(&o.flat, "flat", false, "cost per event from 1,000 to 1,000,000 events of 8 KiB, with stand-ins; a quarter of an hour or more")
+	f.BoolVar(&o.stages, "stages", false, "where the CPU seconds and allocations go, by profiles of the running program, at each of -sizes")
 	f.IntVar(&o.backlog, "backlog", 0, "GiB of deliveries that wait while both stand-ins are down, and are loaded after it; 5 take a quarter of an hour")
 	f.IntVar(&o.imported, "import", 0, "postcall import against postcall send, then so many calls imported and interrupted twice: none lost, none twice")
 	f.StringVar(&o.config, "config", filepath.Join("bench", "peers", "redpanda", "connect.yaml"), "what Redpanda Connect does")
@@ -92,6 +93,9 @@ func run(ctx context.Context, args []string) error {
 	case o.flat:
 		p.Kind = "flat"
 		err = runFlat(ctx, o, stand, p)
+	case o.stages:
+		p.Kind = "stages"
+		err = runStages(ctx, o, st, sizes, p)
 	case o.backlog > 0:
 		p.Kind = "backlog"
 		err = runBacklog(ctx, o, stand, p)

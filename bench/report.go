@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -121,7 +122,7 @@ func (p *report) text(w io.Writer) error {
 		}
 		fmt.Fprintln(tw)
 	}
-	return tw.Flush()
+	return errors.Join(tw.Flush(), p.stagesText(w))
 }
 
 // markdown prints the same as a page's table, with what it was taken on.
@@ -140,6 +141,7 @@ func (p *report) markdown(w io.Writer) error {
 		}
 		b.WriteString("\n")
 	}
+	p.stages(&b, piped)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -33,7 +33,8 @@ type result struct {
 	IntakeCPU float64   `json:"cpu_seconds_per_1000_until_answered"`
 	Peaks     []float64 `json:"rss_peak_mib_by_phase,omitempty"` // each quarter of the deliveries, then the rest until all are stored
 	Drained   float64   `json:"drained_per_second,omitempty"`    // after an outage
-	Missing   int       `json:"missing"`                         // of both stores, when the run ended
+	Stages    []cost    `json:"stages,omitempty"`
+	Missing   int       `json:"missing"` // of both stores, when the run ended
 	Twice     int       `json:"twice"`
 }
 
@@ -59,6 +60,13 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	stand, _ := st.(*standIns)
 	if p.Outage {
 		stand.setDown(true)
+	}
+	var prof *profiler
+	if p.Stages {
+		var err error
+		if prof, err = profileOf(ctx, t.admin); err != nil {
+			return r, errors.Join(err, t.stop())
+		}
 	}
 	start := time.Now()
 	if p.Frozen {
@@ -96,6 +104,11 @@ func measure(ctx context.Context, label string, t *target, st stores, c *calls, 
 	r.CPUBy, r.PeakBy = t.byName()
 	for n, s := range r.CPUBy {
 		r.CPUBy[n] = (s - byName[n]) * perThousand
+	}
+	if prof != nil {
+		var perr error
+		r.Stages, perr = prof.costs(ctx, r.CPUBy, r.Load.Accepted)
+		err = errors.Join(err, perr)
 	}
 	r.Peak = float64(after.Peak) / (1 << 20)
 	r.Wrote = float64(after.Written-before.Written) / float64(c.size()*max(r.Load.Accepted, 1))

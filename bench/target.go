@@ -143,6 +143,7 @@ func (e *engines) get(ctx context.Context, u string) ([]byte, error) {
 type target struct {
 	*process
 	addr, path string
+	admin      string // address of postcall's admin port, with the scheme
 	data       string // folder
 	metrics    func(ctx context.Context) (map[string]float64, error)
 }
@@ -164,10 +165,11 @@ func startPostcall(ctx context.Context, bin, dir string, st stores, own []string
 	if err != nil {
 		return nil, err
 	}
-	t := &target{process: p, data: filepath.Join(dir, "data"), addr: hook, path: "/phonely/webhook", metrics: func(ctx context.Context) (map[string]float64, error) {
-		return scrape(ctx, "http://"+admin+"/metrics")
+	admin = "http://" + admin
+	t := &target{process: p, data: filepath.Join(dir, "data"), addr: hook, admin: admin, path: "/phonely/webhook", metrics: func(ctx context.Context) (map[string]float64, error) {
+		return scrape(ctx, admin+"/metrics")
 	}}
-	return t, t.ready(ctx, "http://"+admin+"/readyz")
+	return t, t.ready(ctx, admin+"/readyz")
 }
 
 // transforms are the plugins that are built, in the order of the default configuration.
