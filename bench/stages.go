@@ -182,8 +182,10 @@ func fetchProfile(ctx context.Context, url string) (*profile.Profile, error) {
 func runStages(ctx context.Context, o options, st stores, sizes []int, p *report) error {
 	for _, size := range sizes {
 		say("postcall, %d KiB, profiled", size>>10)
-		pl := plan{Size: size, Events: max(o.events*(8<<10)/size, 500), Senders: o.senders, Timeout: patience, Stages: true,
-			Env: []string{"POSTCALL_ADMIN_PPROF=true"}}
+		pl := plan{
+			Size: size, Events: max(o.events*(8<<10)/size, 500), Senders: o.senders, Timeout: patience, Stages: true,
+			Env: []string{"POSTCALL_ADMIN_PPROF=true"},
+		}
 		r, err := runPostcall(ctx, o, "postcall, profiled", st, newCalls(newRun(), size, 1), pl)
 		p.Results = append(p.Results, r)
 		if err != nil {

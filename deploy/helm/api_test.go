@@ -189,6 +189,19 @@ func TestAPISelectorsFindItAlone(t *testing.T) {
 	}
 }
 
+func TestAPIRouteLetsAskersIn(t *testing.T) {
+	route := render(t, "-f", withAPI).named(t, "HTTPRoute", "release-postcall-api")
+	for path, want := range map[string]any{
+		"spec.parentRefs.0.name": "edge", "spec.hostnames.0": "ask.example.com", "spec.rules.0.backendRefs.0.name": "release-postcall-api",
+		"spec.rules.0.backendRefs.0.port": 8090, "spec.rules.0.matches.0.path.value": "/", "spec.rules.0.matches.0.path.type": "PathPrefix",
+		"spec.rules.0.matches.1": nil,
+	} {
+		if got := route.at(path); got != want {
+			t.Errorf("%s = %v, want %v", path, got, want)
+		}
+	}
+}
+
 // One ServiceMonitor finds the connector and the API, each by a Service with the port that it names.
 func TestServiceMonitorFindsTheAPI(t *testing.T) {
 	objects := render(t, "-f", withAPI)
@@ -228,6 +241,8 @@ func TestWrongValuesOfTheAPIAreRefusedByTheirKey(t *testing.T) {
 		"--set", "secrets.apiClickhousePassword.existingSecret=stores,secrets.apiClickhousePassword.key=clickhouse-password")
 	f("secrets.apiTokens.existingSecret is empty", "--set", "secrets.apiTokens.existingSecret=")
 	f("api.ingress.host is empty", "--set", "api.ingress.host=")
+	f("api.gateway.parentRefs is empty", "--set", "api.gateway.parentRefs=null")
+	f("at '/api/gateway/parentRefs/0'", "--set", "api.gateway.parentRefs[0].nam=edge")
 	f("api.autoscaling.maxReplicas is below api.autoscaling.minReplicas", "--set", "api.autoscaling.maxReplicas=1")
 	f("extraEnv has POSTCALL_API_RATE", "--set", "api.extraEnv[0].name=POSTCALL_API_RATE,api.extraEnv[0].value=x")
 	f("additional properties 'replica' not allowed", "--set", "api.replica=1")
@@ -239,6 +254,9 @@ func TestWrongValuesOfTheAPIAreRefusedByTheirKey(t *testing.T) {
 }
 
 func TestNotesSayHowToAsk(t *testing.T) {
+	if text := notes(t, withSearch, "--set", "api.gateway.enabled=true,api.gateway.parentRefs[0].name=edge,api.gateway.hostnames={ask.example.com}"); !strings.Contains(text, "https://ask.example.com/mcp") {
+		t.Errorf("the notes don't lead to the Gateway:\n%s", text)
+	}
 	for file, want := range map[string][]string{
 		withAPI:    {"https://ask.example.com/mcp", "postcall api token new", "secret askers"},
 		withSearch: {"port-forward service/release-postcall-api 8090:80", "http://127.0.0.1:8090/mcp", "api.ingress.enabled"},

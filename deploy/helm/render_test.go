@@ -63,12 +63,12 @@ func chartCopy(t *testing.T, files map[string]string) string {
 }
 
 // notes renders NOTES.txt, which `helm template` leaves out, by a copy of the chart that has it in a manifest.
-func notes(t *testing.T, values string) string {
+func notes(t *testing.T, values string, args ...string) string {
 	t.Helper()
 	chart := chartCopy(t, map[string]string{
 		"templates/notes.yaml": `notes: {{ include (print .Template.BasePath "/NOTES.txt") . | quote }}`,
 	})
-	out, stderr, err := helmChart(chart, "-f", values, "--show-only", "templates/notes.yaml")
+	out, stderr, err := helmChart(chart, append([]string{"-f", values, "--show-only", "templates/notes.yaml"}, args...)...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}

@@ -83,6 +83,28 @@ spec:
           {{- end }}
 {{- end -}}
 
+{{/* {values, matches: types and values of paths, port of the Service}. */}}
+{{- define "postcall.route" }}
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+{{ include "postcall.metadata" (dict "root" .root "part" .part "annotations" .values.annotations) }}
+spec:
+  parentRefs:
+    {{- toYaml .values.parentRefs | nindent 4 }}
+  {{- with .values.hostnames }}
+  hostnames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  rules:
+    - matches:
+        {{- range .matches }}
+        - path: {type: {{ .type }}, value: {{ .value }}}
+        {{- end }}
+      backendRefs:
+        - name: {{ include "postcall.fullname" .root }}{{ with .part }}-{{ . }}{{ end }}
+          port: {{ .port }}
+{{- end -}}
+
 {{/* {values}. */}}
 {{- define "postcall.autoscaler" }}
 apiVersion: autoscaling/v2

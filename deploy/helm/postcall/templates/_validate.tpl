@@ -144,6 +144,9 @@
 {{- if and .ingress.enabled (not .ingress.host) -}}
 {{- $wrong = append $wrong "api.ingress.host is empty: name the host that is asked" -}}
 {{- end -}}
+{{- if and (.gateway).enabled (not .gateway.parentRefs) -}}
+{{- $wrong = append $wrong "api.gateway.parentRefs is empty: name the Gateway that the route belongs to, as `- name: x`" -}}
+{{- end -}}
 {{- if and .autoscaling.enabled (gt (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
 {{- $wrong = append $wrong "api.autoscaling.maxReplicas is below api.autoscaling.minReplicas: raise it" -}}
 {{- end -}}
