@@ -85,12 +85,17 @@ type lexicon struct {
 	cues, names table[[]phrase]
 }
 
-// table maps the hash of a word to what is known of it: open addressing, the words themselves are not kept.
+// table maps the hash of a word to what is known of it: open addressing, the words themselves are not kept. It is too large for
+// the caches of a core, so that a hash lies beside its value.
 type table[V any] struct {
-	keys []uint64
-	vals []V
-	mask uint64
-	n    int
+	slots []tableSlot[V]
+	mask  uint64
+	n     int
+}
+
+type tableSlot[V any] struct {
+	hash uint64 // 0 is free
+	val  V
 }
 
 // phrase is a row of words that a value follows.
@@ -113,15 +118,15 @@ func hashWord(s string) uint64 {
 }
 
 func newTable[V any](size int) table[V] {
-	return table[V]{keys: make([]uint64, size), vals: make([]V, size), mask: uint64(size - 1)}
+	return table[V]{slots: make([]tableSlot[V], size), mask: uint64(size - 1)}
 }
 
 // slot returns what is known of a word, nil if nothing is.
 func (t *table[V]) slot(h uint64) *V {
 	for i := (h ^ h>>29) & t.mask; ; i = (i + 1) & t.mask {
-		switch t.keys[i] {
+		switch s := &t.slots[i]; s.hash {
 		case h:
-			return &t.vals[i]
+			return &s.val
 		case 0:
 			return nil
 		}
@@ -138,23 +143,23 @@ func (t *table[V]) get(h uint64) (v V) {
 
 // put returns the value of the word to be changed; the table grows as needed.
 func (t *table[V]) put(h uint64) *V {
-	if t.n*2 >= len(t.keys) {
-		old := *t
-		*t = newTable[V](2 * len(old.keys))
-		for k, h := range old.keys {
-			if h != 0 {
-				*t.put(h) = old.vals[k]
+	if t.n*2 >= len(t.slots) {
+		old := t.slots
+		*t = newTable[V](2 * len(old))
+		for i := range old {
+			if s := &old[i]; s.hash != 0 {
+				*t.put(s.hash) = s.val
 			}
 		}
 	}
 	for i := (h ^ h>>29) & t.mask; ; i = (i + 1) & t.mask {
-		if t.keys[i] == h {
-			return &t.vals[i]
-		}
-		if t.keys[i] == 0 {
-			t.keys[i] = h
+		switch s := &t.slots[i]; s.hash {
+		case 0:
+			s.hash = h
 			t.n++
-			return &t.vals[i]
+			fallthrough
+		case h:
+			return &s.val
 		}
 	}
 }
@@ -336,8 +341,8 @@ var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
 			return nil, fmt.Errorf("word list %s: %w", f.name, err)
 		}
 	}
-	for i := range l.vals { // john is a name, whatever else it is
-		if e := &l.vals[i]; e.first() == 1 && e.word() == 3 {
+	for i := range l.slots { // john is a name, whatever else it is
+		if e := &l.slots[i].val; e.first() == 1 && e.word() == 3 {
 			e.flags &^= tierMask << wordShift
 		}
 	}
@@ -350,7 +355,7 @@ func newLexicon(languages []string) (*lexicon, error) {
 		return nil, err
 	}
 	l := &lexicon{base.table, newTable[[]phrase](1 << 9), newTable[[]phrase](1 << 6)}
-	l.keys, l.vals = slices.Clone(l.keys), slices.Clone(l.vals)
+	l.slots = slices.Clone(l.slots)
 	for _, name := range languages {
 		if err := l.language(name); err != nil {
 			return nil, err

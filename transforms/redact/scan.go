@@ -239,7 +239,7 @@ func (s *scan) collapse() {
 				f = s.join(f)
 				v := &s.found[f]
 				s.spans = append(s.spans, s.span(v))
-				tag := token{start: s.toks[v.a].start, end: s.toks[v.b-1].end, kind: tTag, gap: s.toks[v.a].gap, mark: v.kind}
+				tag := token{start: s.toks[v.a].start, end: s.toks[v.b-1].end, kind: tTag, gap: s.toks[v.a].gap, mark: v.kind, dull: true}
 				s.toks[out] = tag
 				t.same = false
 				k, out, f = v.b, out+1, f+1

@@ -118,7 +118,7 @@ func (s *scan) sweepText(t *textInfo) {
 				continue
 			}
 		}
-		if len(k.codes) > 0 && s.starts(i, t.hi) {
+		if len(k.codes) > 0 && !w.dull && s.starts(i, t.hi) {
 			hi := i + 1
 			for hi < t.hi && hi < i+maxRun && !s.taken(hi) {
 				hi++
@@ -252,7 +252,10 @@ func (s *scan) said(t *textInfo, i, from int) int {
 	}
 	for k := from; k < len(s.known.emails); k++ {
 		v := &s.known.emails[k]
-		if v.kind == kPerson && w.len() > 1 && w.class != nNato { // who spells begins with a letter
+		switch n := w.len(); {
+		case n > 1 && v.kind == kPerson && w.class != nNato: // who spells begins with a letter
+			continue
+		case w.kind == tWord && w.class == nNone && v.kind != kPerson && (n > len(v.canon) || !equalFold(s.text[w.start:w.end], v.canon[:n])):
 			continue
 		}
 		if end := s.saying(t, i, v); end > i && s.mark(i, end, v.kind, "known") {

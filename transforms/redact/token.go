@@ -42,6 +42,7 @@ type token struct {
 	caps uint8
 	ch   byte // of symbols; the letter of words of one letter; 0x80 for symbols outside ASCII
 	mark kind // of tags, and of tokens found in this round; never noKind of a tag
+	dull bool // no run of numbers and letters begins here, whatever is around it; see starts
 }
 
 func (t *token) len() int { return int(t.end - t.start) }
@@ -127,18 +128,18 @@ func (s *scan) tokenize(text string) {
 				i += n
 				continue
 			default:
-				t.kind, t.ch = tSymbol, plainSymbol(r)
+				t.kind, t.ch, t.dull = tSymbol, plainSymbol(r), true
 				i += n
 			}
 		case 0:
 			if c == '[' {
 				if n, k := s.eng.tagAt(text[i:]); n > 0 {
-					t.kind, t.mark = tTag, k
+					t.kind, t.mark, t.dull = tTag, k, true
 					i += n
 					break
 				}
 			}
-			t.kind, t.ch = tSymbol, c
+			t.kind, t.ch, t.dull = tSymbol, c, true
 			i++
 		}
 		t.end = int32(i)
@@ -155,10 +156,13 @@ func (s *scan) glue(gap uint8) {
 	if gap != gapNone || n == 0 {
 		return
 	}
-	if p := &s.toks[n-1]; p.kind == tWord {
+	p := &s.toks[n-1]
+	if n > 1 && p.is('-') && p.gap == gapNone {
+		p = &s.toks[n-2]
+	}
+	if p.kind == tWord {
 		p.flags |= fGlued
-	} else if n > 1 && p.is('-') && p.gap == gapNone && s.toks[n-2].kind == tWord {
-		s.toks[n-2].flags |= fGlued
+		p.dull = false
 	}
 }
 
@@ -213,6 +217,7 @@ func (s *scan) finish(text string, i, j, upper int, t *token) {
 	default:
 		t.caps = capMixed
 	}
+	t.dull = t.class == nNone && t.alt == 0 && t.ch == 0 && t.caps != capAll
 	if s.known.bloom[t.hash&63] {
 		t.flags |= s.known.flags(t.hash)
 	}
