@@ -3,14 +3,13 @@ package elastic
 import (
 	"errors"
 	"strconv"
-	"sync"
 
 	"github.com/postcall/postcall/transforms"
 )
 
 const (
-	payloadBytes = 5 << 20  // what a _bulk request aims at: Elasticsearch's own advice is 5 to 15 MiB
-	keepBytes    = 16 << 20 // a larger buffer, left over from a giant call, is not kept
+	payloadBytes = 5 << 20 // what a _bulk request aims at: Elasticsearch's own advice is 5 to 15 MiB
+	keepBytes    = 8 << 20 // a larger buffer, left over from a giant call, is not kept
 )
 
 var errVersion = errors.New("version is negative")
@@ -21,19 +20,29 @@ type payload struct {
 	events []int // for each action in b, in order, the index of its event in the batch
 }
 
-var payloads = sync.Pool{New: func() any { return new(payload) }}
+// payloads are those that wait for the next request, of as many loads as usually run at once. A sync.Pool would be empty whenever
+// garbage was collected, which under a soft limit of memory is all the time, and each buffer would grow from nothing.
+var payloads = make(chan *payload, 2)
 
 func newPayload() *payload {
-	p := payloads.Get().(*payload)
-	p.b, p.events = p.b[:0], p.events[:0]
-	return p
+	select {
+	case p := <-payloads:
+		p.b, p.events = p.b[:0], p.events[:0]
+		return p
+	default:
+		return new(payload)
+	}
 }
 
 // recycle gives the buffer back. Only a request that was answered completely may do so: until then the HTTP transport can
 // still be reading from it, even after its call has returned.
 func (p *payload) recycle() {
-	if cap(p.b) <= keepBytes {
-		payloads.Put(p)
+	if cap(p.b) > keepBytes {
+		return
+	}
+	select {
+	case payloads <- p:
+	default:
 	}
 }
 
