@@ -7,7 +7,6 @@ import (
 	"embed"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,10 +78,37 @@ func (e entry) first() uint32 { return e.flags >> firstShift & tierMask }
 func (e entry) last() uint32  { return e.flags >> lastShift & tierMask }
 func (e entry) word() uint32  { return e.flags >> wordShift & tierMask }
 
-// lexicon holds the words of all lists, and the phrases that begin with them.
+// lexicon holds the words of an engine's languages, which are those that are said most, over the lists of names and words that all
+// engines share; and the phrases that begin with them.
 type lexicon struct {
-	table[entry]
-	cues, names table[[]phrase]
+	own, shared *table[entry]
+	cues, names *table[[]phrase]
+}
+
+// slot returns what is known of a word, nil if nothing is. It is not to be changed.
+func (l *lexicon) slot(h uint64) *entry {
+	if e := l.own.slot(h); e != nil {
+		return e
+	}
+	return l.shared.slot(h)
+}
+
+// get returns what is known of a word, or the zero entry.
+func (l *lexicon) get(h uint64) (e entry) {
+	if p := l.slot(h); p != nil {
+		e = *p
+	}
+	return e
+}
+
+// put returns the engine's own entry of the word to be changed; at first it is the shared one.
+func (l *lexicon) put(h uint64) *entry {
+	if e := l.own.slot(h); e != nil {
+		return e
+	}
+	e := l.own.put(h)
+	*e = l.shared.get(h)
+	return e
 }
 
 // table maps the hash of a word to what is known of it: open addressing, the words themselves are not kept. It is too large for
@@ -117,8 +143,8 @@ func hashWord(s string) uint64 {
 	return h
 }
 
-func newTable[V any](size int) table[V] {
-	return table[V]{slots: make([]tableSlot[V], size), mask: uint64(size - 1)}
+func newTable[V any](size int) *table[V] {
+	return &table[V]{slots: make([]tableSlot[V], size), mask: uint64(size - 1)}
 }
 
 // slot returns what is known of a word, nil if nothing is.
@@ -145,7 +171,7 @@ func (t *table[V]) get(h uint64) (v V) {
 func (t *table[V]) put(h uint64) *V {
 	if t.n*2 >= len(t.slots) {
 		old := t.slots
-		*t = newTable[V](2 * len(old))
+		*t = *newTable[V](2 * len(old))
 		for i := range old {
 			if s := &old[i]; s.hash != 0 {
 				*t.put(s.hash) = s.val
@@ -165,7 +191,7 @@ func (t *table[V]) put(h uint64) *V {
 }
 
 // tiered reads a list of words in which "#1" and the like begin a tier.
-func (l *lexicon) tiered(file string, shift int) error {
+func tiered(words *table[entry], file string, shift int) error {
 	data, err := dataFiles.ReadFile("data/" + file)
 	if err != nil {
 		return err
@@ -180,7 +206,7 @@ func (l *lexicon) tiered(file string, shift int) error {
 		if w := in.Text(); w[0] == '#' {
 			tier = uint32(w[1] - '0')
 		} else {
-			l.put(hashWord(w)).flags |= tier << shift
+			words.put(hashWord(w)).flags |= tier << shift
 		}
 	}
 	return in.Err()
@@ -238,13 +264,13 @@ func (l *lexicon) list(list, words string) error {
 			return fmt.Errorf("unknown type %q", t)
 		}
 		for p := range strings.SplitSeq(words, "|") {
-			l.phrase(&l.cues, p, fCue, k.bit())
+			l.phrase(l.cues, p, fCue, k.bit())
 		}
 		return nil
 	}
 	if list == "name" {
 		for p := range strings.SplitSeq(words, "|") {
-			l.phrase(&l.names, p, fNameCue, 0)
+			l.phrase(l.names, p, fNameCue, 0)
 		}
 		return nil
 	}
@@ -291,7 +317,7 @@ func (l *lexicon) phrase(to *table[[]phrase], text string, flag uint32, k kinds)
 	if len(ws) == 0 {
 		return
 	}
-	l.slot(ws[0]).flags |= flag
+	l.put(ws[0]).flags |= flag
 	ps := to.put(ws[0])
 	for i := range *ps { // the same words can tell of two types
 		if p := &(*ps)[i]; len(p.words) == len(ws)-1 && equal(p.words, ws[1:]) {
@@ -330,32 +356,31 @@ func hashFolded(w string) uint64 {
 	return h
 }
 
-// baseLexicon holds the name and word lists, which every engine shares.
-var baseLexicon = sync.OnceValues(func() (*lexicon, error) {
-	l := &lexicon{table: newTable[entry](1 << 18)}
+// sharedWords are the lists of names and words.
+var sharedWords = sync.OnceValues(func() (*table[entry], error) {
+	words := newTable[entry](1 << 18)
 	for _, f := range []struct {
 		name  string
 		shift int
 	}{{"first.txt.gz", firstShift}, {"last.txt.gz", lastShift}, {"words.txt.gz", wordShift}} {
-		if err := l.tiered(f.name, f.shift); err != nil {
+		if err := tiered(words, f.name, f.shift); err != nil {
 			return nil, fmt.Errorf("word list %s: %w", f.name, err)
 		}
 	}
-	for i := range l.slots { // john is a name, whatever else it is
-		if e := &l.slots[i].val; e.first() == 1 && e.word() == 3 {
+	for i := range words.slots { // john is a name, whatever else it is
+		if e := &words.slots[i].val; e.first() == 1 && e.word() == 3 {
 			e.flags &^= tierMask << wordShift
 		}
 	}
-	return l, nil
+	return words, nil
 })
 
 func newLexicon(languages []string) (*lexicon, error) {
-	base, err := baseLexicon()
+	words, err := sharedWords()
 	if err != nil {
 		return nil, err
 	}
-	l := &lexicon{base.table, newTable[[]phrase](1 << 9), newTable[[]phrase](1 << 6)}
-	l.slots = slices.Clone(l.slots)
+	l := &lexicon{newTable[entry](1 << 12), words, newTable[[]phrase](1 << 10), newTable[[]phrase](1 << 8)}
 	for _, name := range languages {
 		if err := l.language(name); err != nil {
 			return nil, err

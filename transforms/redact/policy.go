@@ -307,7 +307,7 @@ func alnum(s string) string {
 func (e *Engine) cuesOf(p *Policy) {
 	for i, r := range p.Recognizers {
 		for _, c := range r.Cues {
-			e.lex.phrase(&e.lex.cues, strings.ToLower(c), fCue, e.custom[i].kind.bit())
+			e.lex.phrase(e.lex.cues, strings.ToLower(c), fCue, e.custom[i].kind.bit())
 		}
 	}
 }
