@@ -16,8 +16,8 @@ type textInfo struct {
 	s      string
 	lo, hi int // tokens
 	role   uint8
-	raw    bool  // nothing is capitalized
-	has    marks // what detectors look for; values that are found take nothing from it
+	raw    bool   // nothing is capitalized
+	has    traits // what detectors look for; values that are found take nothing from it
 
 	before, behind heard // what the dialog had in mind when the text was last searched, and what it had then
 	same           bool  // the tokens are those that were searched last, and nothing was found in them
@@ -83,21 +83,21 @@ func roleOf(r string) uint8 {
 	return roleUser
 }
 
-// marks tell what a text has, so that nobody looks in it for what can't be there.
-type marks uint8
+// traits tell what a text has, so that nobody looks in it for what can't be there.
+type traits uint8
 
 const (
-	hasAt      marks = 1 << iota // a written @ or colon
-	hasDot                       // a dot that is said, or joins what is before and behind it
-	hasSaidDot                   // a dot that is said, or stands alone
-	hasNumber                    // a number that is written
-	hasNumeric                   // or said
-	hasUnit                      // "Apt"
+	hasAt      traits = 1 << iota // a written @ or colon
+	hasDot                        // a dot that is said, or joins what is before and behind it
+	hasSaidDot                    // a dot that is said, or stands alone
+	hasNumber                     // a number that is written
+	hasNumeric                    // or said
+	hasUnit                       // "Apt"
 	hasProvider
 )
 
 // survey tells what a text has, and whether nothing in it is capitalized.
-func survey(toks []token) (raw bool, has marks) {
+func survey(toks []token) (raw bool, has traits) {
 	raw = true
 	for i := range toks {
 		t := &toks[i]
@@ -142,7 +142,7 @@ func survey(toks []token) (raw bool, has marks) {
 const maxKept = 1 << 15
 
 func (e *Engine) close(s *scan) {
-	if cap(s.toks) <= maxKept && cap(s.run.canon) <= maxKept && cap(s.texts) <= maxKept && cap(s.spans) <= maxKept {
+	if cap(s.toks) <= maxKept && cap(s.run.canon)+cap(s.next.canon) <= maxKept && cap(s.texts) <= maxKept && cap(s.spans) <= maxKept {
 		clear(s.texts)
 		s.text = ""
 		s.known.clear()
