@@ -61,8 +61,10 @@ type world struct {
 	esURL string
 }
 
+// newWorld is called once by a test, which from there on runs beside others.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	t.Parallel()
 	bin, err := installation()
 	if err != nil {
 		t.Fatal(err)
@@ -82,15 +84,23 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) set(env ...string) { w.env = append(w.env, env...) }
 
+// freeAddr returns an address that nobody listens on, and no other test was given.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := l.Addr().String()
+		_ = l.Close()
+		if _, given := givenAddrs.LoadOrStore(addr, true); !given {
+			return addr
+		}
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
+
+var givenAddrs sync.Map
 
 // postcall runs a command to its end and returns its exit code and output.
 func (w *world) postcall(stdin string, args ...string) (code int, stdout, stderr string) {

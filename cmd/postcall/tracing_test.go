@@ -175,17 +175,19 @@ func TestTracesThatCannotBeSentCostNoDelivery(t *testing.T) {
 		"traces could not be sent": {"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddr(t), "OTEL_BSP_SCHEDULE_DELAY=50", "OTEL_EXPORTER_OTLP_TIMEOUT=500"},
 		"traces are off":           {"OTEL_EXPORTER_OTLP_ENDPOINT=http://" + freeAddr(t), "OTEL_EXPORTER_OTLP_PROTOCOL=pigeon"},
 	} {
-		w := newWorld(t)
-		w.migrate()
-		w.set(env...)
-		s := w.serve()
-		for i := range 5 {
-			if code := w.deliver(call(fmt.Sprintf("c%d", i), "x")); code != 200 {
-				t.Errorf("answered %d", code)
+		t.Run(what, func(t *testing.T) {
+			w := newWorld(t)
+			w.migrate()
+			w.set(env...)
+			s := w.serve()
+			for i := range 5 {
+				if code := w.deliver(call(fmt.Sprintf("c%d", i), "x")); code != 200 {
+					t.Errorf("answered %d", code)
+				}
 			}
-		}
-		w.eventually("the log says so: "+what, func() bool { return strings.Contains(s.log.String(), what) })
-		w.eventually("all is loaded", func() bool { return w.rows() == "5\t5" && w.documents() == 5 })
-		s.terminate()
+			w.eventually("the log says so: "+what, func() bool { return strings.Contains(s.log.String(), what) })
+			w.eventually("all is loaded", func() bool { return w.rows() == "5\t5" && w.documents() == 5 })
+			s.terminate()
+		})
 	}
 }
