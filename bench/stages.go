@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -162,20 +161,11 @@ func allocations(ctx context.Context, admin string) (map[string]cost, error) {
 }
 
 func fetchProfile(ctx context.Context, url string) (*profile.Profile, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	b, err := get(ctx, url, "", "")
 	if err != nil {
 		return nil, err
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		b, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // the status tells enough
-		return nil, fmt.Errorf("%s: %s %s", url, res.Status, b)
-	}
-	return profile.Parse(res.Body)
+	return profile.ParseData(b)
 }
 
 // runStages delivers to a postcall that is profiled, and tells where its CPU seconds go.

@@ -120,12 +120,21 @@ func (e *engines) counts(ctx context.Context) (ch, es, twice int, err error) {
 }
 
 func (e *engines) get(ctx context.Context, u string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	login := ""
+	if strings.HasPrefix(u, e.chURL) {
+		login = e.user
+	}
+	return get(ctx, u, login, e.password)
+}
+
+// get returns the body of an answer, which has to be a 200. The login is left out where the user is empty.
+func get(ctx context.Context, url, user, password string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(u, e.chURL) {
-		req.SetBasicAuth(e.user, e.password)
+	if user != "" {
+		req.SetBasicAuth(user, password)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -134,7 +143,7 @@ func (e *engines) get(ctx context.Context, u string) ([]byte, error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", res.Status, b)
+		err = fmt.Errorf("%s: %s: %s", req.URL.Path, res.Status, b)
 	}
 	return b, err
 }
@@ -227,16 +236,7 @@ func (t *target) ready(ctx context.Context, url string) error {
 
 // scrape reads Prometheus' text format: a line is a name with labels, and a value.
 func scrape(ctx context.Context, url string) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
+	b, err := get(ctx, url, "", "")
 	if err != nil {
 		return nil, err
 	}
