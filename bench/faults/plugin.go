@@ -27,7 +27,7 @@ func poisonPlugin(name string) func(context.Context, *running) error {
 			return err
 		}
 		n := w.poisonous(`"purpose":"poison"`)
-		r.expect = expect{dead: n, missing: map[string]int{"clickhouse": n, "elasticsearch": n}, patient: 3 * time.Minute}
+		r.expect = expect{dead: n, missing: map[string]int{"clickhouse": n, "elasticsearch": n}, patient: 10 * time.Minute}
 		if err := w.serve(ctx); err != nil {
 			return err
 		}
@@ -50,8 +50,11 @@ func (r *running) withPlugin(ctx context.Context, name string) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "poison-answer" { // it takes its time to make one, and memory
+	switch name {
+	case "poison-answer": // it takes its time to make one, and memory
 		w.set("POSTCALL_TRANSFORM_TIMEOUT=10s", "POSTCALL_PLUGIN_MEMORY=1GiB")
+	case "poison-hog": // the bound ends it, and not the deadline
+		w.set("POSTCALL_TRANSFORM_TIMEOUT=10s", "POSTCALL_PLUGIN_MEMORY=128MiB")
 	}
 	return w, w.plugins(ctx, name)
 }
