@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -109,39 +108,54 @@ func (p *report) ceilingOf(r result) result {
 	return result{}
 }
 
-// text prints the table for a terminal.
-func (p *report) text(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+// grid is a table: its head and its rows.
+type grid [][]string
+
+// tables are that of the runs, and one of the stages of each run that was profiled.
+func (p *report) tables() []grid {
+	runs := make(grid, 1+len(p.Results))
 	for _, c := range columns {
-		fmt.Fprint(tw, c.head, "\t")
-	}
-	fmt.Fprintln(tw)
-	for _, r := range p.Results {
-		for _, c := range columns {
-			fmt.Fprint(tw, c.of(r, p.ceilingOf(r)), "\t")
+		runs[0] = append(runs[0], c.head)
+		for i, r := range p.Results {
+			runs[1+i] = append(runs[1+i], c.of(r, p.ceilingOf(r)))
 		}
-		fmt.Fprintln(tw)
 	}
-	return errors.Join(tw.Flush(), p.stagesText(w))
+	all := []grid{runs}
+	for _, r := range p.Results {
+		if r.Stages != nil {
+			all = append(all, r.stages())
+		}
+	}
+	return all
 }
 
-// markdown prints the same as a page's table, with what it was taken on.
+// text prints the tables for a terminal.
+func (p *report) text(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, t := range p.tables() {
+		if i > 0 {
+			fmt.Fprintln(tw)
+		}
+		for _, row := range t {
+			fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
+		}
+	}
+	return tw.Flush()
+}
+
+// markdown prints the same as a page's tables, with what they were taken on.
 func (p *report) markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %s; load average before: %s; stores: %s; plugins: %s\n\n", p.Taken.Format(time.DateOnly), p.Machine, p.Load, p.Stores, strings.Join(p.Plugins, ", "))
-	b.WriteString("|")
-	for _, c := range columns {
-		b.WriteString(" " + c.head + " |")
-	}
-	b.WriteString("\n|" + strings.Repeat("---|", len(columns)) + "\n")
-	for _, r := range p.Results {
-		b.WriteString("|")
-		for _, c := range columns {
-			b.WriteString(" " + c.of(r, p.ceilingOf(r)) + " |")
+	fmt.Fprintf(&b, "%s, %s; load average before: %s; stores: %s; plugins: %s\n", p.Taken.Format(time.DateOnly), p.Machine, p.Load, p.Stores, strings.Join(p.Plugins, ", "))
+	for _, t := range p.tables() {
+		b.WriteByte('\n')
+		for i, row := range t {
+			b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+			if i == 0 {
+				b.WriteString("|" + strings.Repeat("---|", len(row)) + "\n")
+			}
 		}
-		b.WriteString("\n")
 	}
-	p.stages(&b, piped)
 	_, err := io.WriteString(w, b.String())
 	return err
 }

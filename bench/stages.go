@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -23,7 +22,6 @@ type cost struct {
 
 // owners tell the stage of a sample: the innermost of its functions that begins with one of these.
 var owners = []struct{ stage, functions string }{
-	{stageGC, "runtime.gcBgMarkWorker runtime.gcAssistAlloc runtime.bgsweep runtime.bgscavenge runtime.gcStart runtime.gcMarkDone"},
 	{"webhook: mapping", own + ".(*reading).check"},
 	{"webhook: HTTP and the rest", own + ".(*webhook) net/http.(*conn) net/http.(*connReader)"},
 	{"intake: frames", own + ".(*intake)"},
@@ -34,6 +32,7 @@ var owners = []struct{ stage, functions string }{
 	{"load: ClickHouse", own + "/clickhouse. github.com/ClickHouse/"},
 	{"load: Elasticsearch", own + "/elastic. github.com/elastic/ net/http.(*persistConn) net/http.(*Transport)"},
 	{"load: opening batches", own + ".(*sink) " + own + ".openMessage " + own + ".(*streams).work"},
+	{stageGC, "runtime.gcBgMarkWorker runtime.gcAssistAlloc runtime.bgsweep runtime.bgscavenge runtime.gcStart runtime.gcMarkDone"},
 }
 
 const (
@@ -94,12 +93,13 @@ func profileOf(ctx context.Context, admin string) (*profiler, error) {
 				break // it has ended
 			}
 			for _, s := range prof.Sample {
-				c := spent[stageOf(s)]
+				stage := stageOf(s)
+				c := spent[stage]
 				c.CPU += float64(s.Value[0])
 				if copies(s) {
 					c.Copied += float64(s.Value[0])
 				}
-				spent[stageOf(s)] = c
+				spent[stage] = c
 			}
 		}
 		p.cpu <- spent
@@ -123,11 +123,11 @@ func (p *profiler) costs(ctx context.Context, byProgram map[string]float64, even
 		return nil, fmt.Errorf("%s served no profile with samples", p.admin)
 	}
 	var stages []string
-	for _, o := range owners[1:] {
+	for _, o := range owners {
 		stages = append(stages, o.stage)
 	}
 	var costs []cost
-	for _, name := range append(stages, stageGC, stageRest) {
+	for _, name := range append(stages, stageRest) {
 		c := cost{Stage: name}
 		c.CPU = spent[name].CPU / samples * byProgram["postcall"]
 		c.Copied = spent[name].Copied / samples * byProgram["postcall"]
@@ -135,12 +135,11 @@ func (p *profiler) costs(ctx context.Context, byProgram map[string]float64, even
 		c.Bytes = (after[name].Bytes - p.before[name].Bytes) / float64(events)
 		costs = append(costs, c)
 	}
-	for program, s := range byProgram {
+	for _, program := range slices.Backward(slices.Sorted(maps.Keys(byProgram))) {
 		if program != "postcall" {
-			costs = append(costs, cost{Stage: "plugin: " + program, CPU: s})
+			costs = append(costs, cost{Stage: "plugin: " + program, CPU: byProgram[program]})
 		}
 	}
-	slices.SortStableFunc(costs[len(stages)+2:], func(a, b cost) int { return strings.Compare(b.Stage, a.Stage) })
 	return costs, nil
 }
 
@@ -152,10 +151,11 @@ func allocations(ctx context.Context, admin string) (map[string]cost, error) {
 	}
 	sum := map[string]cost{}
 	for _, s := range prof.Sample { // alloc_objects, alloc_space and what is in use
-		c := sum[stageOf(s)]
+		stage := stageOf(s)
+		c := sum[stage]
 		c.Allocs += float64(s.Value[0])
 		c.Bytes += float64(s.Value[1])
-		sum[stageOf(s)] = c
+		sum[stage] = c
 	}
 	return sum, nil
 }
@@ -185,40 +185,17 @@ func runStages(ctx context.Context, o options, st stores, sizes []int, p *report
 	return nil
 }
 
-// stages prints where the CPU seconds of each profiled run went.
-func (p *report) stages(w io.Writer, cells func(w io.Writer, row ...string)) {
-	for _, r := range p.Results {
-		if r.Stages == nil {
-			continue
-		}
-		fmt.Fprintln(w)
-		cells(w, fmt.Sprintf("stage, %d KiB", r.Plan.Size>>10), "CPU s/1,000", "of all", "copying", "allocations", "KiB allocated")
-		var sum cost
-		line := func(c cost) {
-			cells(w, c.Stage, fmt.Sprintf("%.4f", c.CPU), fmt.Sprintf("%.0f %%", 100*c.CPU/r.CPU), orDash(c.Copied, "%.4f"), orDash(c.Allocs, "%.0f"), orDash(c.Bytes/1024, "%.1f"))
-			sum.CPU, sum.Copied, sum.Allocs, sum.Bytes = sum.CPU+c.CPU, sum.Copied+c.Copied, sum.Allocs+c.Allocs, sum.Bytes+c.Bytes
-		}
-		for _, c := range r.Stages {
-			line(c)
-		}
-		sum.Stage = "all"
-		line(sum)
+// stages tells where the CPU seconds of a profiled run went.
+func (r result) stages() grid {
+	t := grid{{fmt.Sprintf("stage, %d KiB", r.Plan.Size>>10), "CPU s/1,000", "of all", "copying", "allocations", "KiB allocated"}}
+	sum := cost{Stage: "all"}
+	for _, c := range r.Stages {
+		sum.CPU, sum.Copied, sum.Allocs, sum.Bytes = sum.CPU+c.CPU, sum.Copied+c.Copied, sum.Allocs+c.Allocs, sum.Bytes+c.Bytes
 	}
-}
-
-// tabbed and piped are the cells of a terminal's and of a page's table.
-func tabbed(w io.Writer, row ...string) { fmt.Fprintln(w, strings.Join(row, "\t")+"\t") }
-
-func piped(w io.Writer, row ...string) {
-	fmt.Fprintln(w, "| "+strings.Join(row, " | ")+" |")
-	if row[1] == "CPU s/1,000" {
-		fmt.Fprintln(w, "|"+strings.Repeat("---|", len(row)))
+	for _, c := range append(slices.Clip(r.Stages), sum) {
+		t = append(t, []string{
+			c.Stage, fmt.Sprintf("%.4f", c.CPU), fmt.Sprintf("%.0f %%", 100*c.CPU/r.CPU), orDash(c.Copied, "%.4f"), orDash(c.Allocs, "%.0f"), orDash(c.Bytes/1024, "%.1f"),
+		})
 	}
-}
-
-// stagesText prints the tables of stages for a terminal.
-func (p *report) stagesText(w io.Writer) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	p.stages(tw, tabbed)
-	return tw.Flush()
+	return t
 }
