@@ -11,7 +11,7 @@ func (s *scan) codes(t *textInfo) {
 			i = s.cues[c].b
 			continue
 		}
-		if s.toks[i].dull || s.taken(i) || !s.starts(i, t.hi) {
+		if s.taken(i) || !s.starts(i, t.hi) {
 			i++
 			continue
 		}

@@ -254,7 +254,7 @@ func (l *lexicon) load(r io.Reader) error {
 func (l *lexicon) list(list, words string) error {
 	if flag := flagLists[list]; flag != 0 {
 		for w := range strings.FieldsSeq(words) {
-			l.put(hashWord(foldWord(w))).flags |= flag
+			l.put(hashFolded(w)).flags |= flag
 		}
 		return nil
 	}
@@ -287,7 +287,7 @@ func (l *lexicon) numbers(list, words string) error {
 		if !ok || value == "" {
 			return fmt.Errorf("%q has no value", w)
 		}
-		e := l.put(hashWord(foldWord(word)))
+		e := l.put(hashFolded(word))
 		n, err := strconv.Atoi(value)
 		switch {
 		case list == "homophone" && err == nil:
@@ -310,7 +310,7 @@ func (l *lexicon) numbers(list, words string) error {
 func (l *lexicon) phrase(to *table[[]phrase], text string, flag uint32, k kinds) {
 	var ws []uint64
 	for w := range strings.FieldsSeq(text) {
-		h := hashWord(foldWord(w))
+		h := hashFolded(w)
 		ws = append(ws, h)
 		l.put(h)
 	}

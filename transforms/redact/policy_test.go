@@ -141,11 +141,7 @@ func TestNothingSurvives(t *testing.T) {
 	for range 400 {
 		var c Call
 		for _, turn := range s.call(fs) {
-			var b strings.Builder
-			for _, p := range turn.pieces {
-				b.WriteString(p.text)
-			}
-			c.Turns = append(c.Turns, Turn{turn.role, b.String()})
+			c.Turns = append(c.Turns, Turn{turn.role, turn.text()})
 		}
 		spans := e.Find(c)
 		out := e.Replace(c, spans)

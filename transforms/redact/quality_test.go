@@ -24,11 +24,7 @@ func newQuality() *quality { return &quality{byType: map[Type][2]int{}} }
 func (q *quality) judge(e *Engine, turns []talkTurn, given Call) {
 	c := given
 	for _, t := range turns {
-		var b strings.Builder
-		for _, p := range t.pieces {
-			b.WriteString(p.text)
-		}
-		c.Turns = append(c.Turns, Turn{t.role, b.String()})
+		c.Turns = append(c.Turns, Turn{t.role, t.text()})
 	}
 	hit := make([][]bool, len(turns))
 	for i := range turns {

@@ -205,10 +205,7 @@ func FuzzRedact(f *testing.F) {
 	for range 60 {
 		var said [2]strings.Builder
 		for _, turn := range sp.call(fs) {
-			for _, p := range turn.pieces {
-				said[len(turn.role)%2].WriteString(p.text)
-			}
-			said[len(turn.role)%2].WriteByte('\n')
+			said[len(turn.role)%2].WriteString(turn.text() + "\n")
 		}
 		f.Add("", "", "", said[0].String(), said[1].String())
 	}

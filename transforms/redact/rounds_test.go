@@ -28,6 +28,15 @@ func sameSpans(a, b []Span) bool {
 	})
 }
 
+// TestHashFolded holds the way without a copy to what it stands for.
+func TestHashFolded(t *testing.T) {
+	for _, w := range []string{"", "I'd", "couldn’t", "O’Brien", "'tis", "HERNÁNDEZ", "naïve’s", "a1-B", "Straße", "\xff’"} {
+		if hashFolded(w) != hashWord(foldWord(w)) {
+			t.Errorf("%q", w)
+		}
+	}
+}
+
 // TestTextsThatAreTheSameNeedNoSecondSearch compares with searches that leave no text out.
 func TestTextsThatAreTheSameNeedNoSecondSearch(t *testing.T) {
 	e := engine(t)
@@ -47,13 +56,9 @@ func TestTextsThatAreTheSameNeedNoSecondSearch(t *testing.T) {
 	for i, turns := range calls {
 		c := fields[i]
 		for _, turn := range turns {
-			said := ""
-			for _, p := range turn.pieces {
-				said += p.text
-			}
-			c.Turns = append(c.Turns, Turn{turn.role, said})
+			c.Turns = append(c.Turns, Turn{turn.role, turn.text()})
 			if i%3 == 0 && turn.role != "agent" {
-				c.Texts = append(c.Texts, said)
+				c.Texts = append(c.Texts, turn.text())
 			}
 		}
 		compare(c)

@@ -65,7 +65,9 @@ func (r *run) push(a, b int, what elemKind, sep byte, off int) {
 }
 
 // starts tells whether a run can begin at token i.
-func (s *scan) starts(i, hi int) bool {
+func (s *scan) starts(i, hi int) bool { return !s.toks[i].dull && s.startsHere(i, hi) }
+
+func (s *scan) startsHere(i, hi int) bool {
 	t := &s.toks[i]
 	switch t.kind {
 	case tNumber:

@@ -27,6 +27,15 @@ type talkTurn struct {
 	pieces []piece
 }
 
+// text is all that the turn says.
+func (t *talkTurn) text() string {
+	var b strings.Builder
+	for _, p := range t.pieces {
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
 func (s *speaker) pick(options ...string) string { return options[s.IntN(len(options))] }
 
 func (s *speaker) chance(p float64) bool { return s.Float64() < p }

@@ -118,7 +118,7 @@ func (s *scan) sweepText(t *textInfo) {
 				continue
 			}
 		}
-		if len(k.codes) > 0 && !w.dull && s.starts(i, t.hi) {
+		if len(k.codes) > 0 && s.starts(i, t.hi) {
 			hi := i + 1
 			for hi < t.hi && hi < i+maxRun && !s.taken(hi) {
 				hi++
